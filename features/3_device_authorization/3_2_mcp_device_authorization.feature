@@ -1,0 +1,199 @@
+@task-3.2
+Feature: MCP device authorization starts from client, MCP resource and authorization details
+  A headless MCP client asks with its client_id, the MCP resource and PDPP authorization_details, and goes through the same
+  client registration and the same pending consent as every other flow. Whatever is missing, repeated or malformed is
+  refused as an OAuth error (RFC 6749 §5.2, RFC 8707 §2, RFC 9396 §5) and never falls back to an owner-agent code: an
+  incomplete MCP request must not become a request for everything.
+
+  Background:
+    Given a client that may use the device grant
+
+  Rule: A well-formed request is answered with codes (RFC 8628 §3.2)
+
+    @CHG-11
+    Scenario: A registered client gets codes for the MCP resource
+      When the client requests a device authorization for the MCP resource
+      Then it gets a device code, a user code, a verification URI, a lifetime and an interval
+
+    @DRS-01
+    Scenario: The codes come with status 200 as JSON
+      When the client requests a device authorization for the MCP resource
+      Then the answer is 200 as JSON
+
+    @DRS-02
+    Scenario: The codes and the verification URI are texts, the lifetime a number
+      When the client requests a device authorization for the MCP resource
+      Then the answer fits the schema of a device authorization response
+
+    @DRS-03
+    Scenario: The interval is a positive number or absent
+      When the client requests a device authorization for the MCP resource
+      Then the interval is a positive number or absent
+
+    @DRS-06
+    Scenario: The verification URI is the authorization server's own page
+      When the client requests a device authorization for the MCP resource
+      Then the verification URI lies on the authorization server and is protected by TLS
+
+    @DRS-13
+    Scenario: No cache keeps the codes
+      When the client requests a device authorization for the MCP resource
+      Then the answer may not be stored by a cache
+
+    @DRS-16
+    Scenario: Nothing is granted yet
+      When the client requests a device authorization for the MCP resource
+      Then there is no token in the answer
+
+    @DAR-10
+    Scenario: A parameter that nobody knows changes nothing
+      When the client requests a device authorization for the MCP resource, with an unknown parameter
+      Then it gets a device code, a user code, a verification URI, a lifetime and an interval
+
+  Rule: What is required is required (RFC 6749 §5.2)
+
+    @CHG-12
+    Scenario Outline: A request whose <parameter> is <defect> is refused and never becomes the owner's
+      When the client requests a device authorization for the MCP resource, its <parameter> <defect>
+      Then it is refused with <error>
+      And no code comes of it
+
+      Examples:
+        | parameter             | defect  | error                                                   |
+        | resource              | missing | invalid_request or invalid_target                       |
+        | resource              | empty   | invalid_request or invalid_target                       |
+        | authorization_details | missing | invalid_request or invalid_authorization_details        |
+        | authorization_details | empty   | invalid_request or invalid_authorization_details        |
+
+    @DAR-04
+    Scenario Outline: A request whose client_id is <defect> is refused
+      When the client requests a device authorization for the MCP resource, its client_id <defect>
+      Then it is refused with invalid_request or invalid_client
+      And no code comes of it
+
+      Examples:
+        | defect  |
+        | missing |
+        | empty   |
+
+    @DAR-11
+    Scenario Outline: A request that repeats <parameter> is refused
+      When the client requests a device authorization for the MCP resource, its <parameter> repeated
+      Then it is refused with <error>
+      And no code comes of it
+
+      Examples:
+        | parameter             | error                                            |
+        | client_id             | invalid_request                                  |
+        | authorization_details | invalid_request or invalid_authorization_details |
+
+    @DAR-15
+    Scenario: A request for two resources at once is refused, or bound to both
+      When the client requests a device authorization for the MCP resource and another one
+      Then it is refused with invalid_target or invalid_request
+
+    @DAR-05
+    Scenario: An unknown client is refused
+      When a client that nobody registered requests a device authorization for the MCP resource
+      Then it is refused with invalid_client
+      And no code comes of it
+
+    @DAR-06
+    Scenario: A client that did not declare the device grant is refused
+      Given a client that may not use the device grant
+      When that client requests a device authorization for the MCP resource
+      Then it is refused with unauthorized_client
+      And no code comes of it
+
+    @DAR-02
+    Scenario: A GET never gives codes
+      When the client asks for device codes with GET
+      Then no code comes of it
+
+  Rule: The resource is the MCP resource, code point for code point (RFC 8707 §2)
+
+    @DAR-14
+    Scenario Outline: A resource with <difference> is refused
+      When the client requests a device authorization for the MCP resource with <difference>
+      Then it is refused with invalid_target
+      And no code comes of it
+
+      Examples:
+        | difference       |
+        | another path     |
+        | another host     |
+        | another scheme   |
+        | another port     |
+        | a query          |
+        | a fragment       |
+        | a trailing slash |
+        | capitals         |
+        | no scheme        |
+
+  Rule: Authorization details say exactly what is asked for (RFC 9396 §5)
+
+    @DAR-16
+    Scenario Outline: Authorization details with <defect> are refused
+      When the client requests a device authorization with authorization details that have <defect>
+      Then it is refused with invalid_authorization_details
+      And no code comes of it
+
+      Examples:
+        | defect                        |
+        | no JSON in them               |
+        | an object instead of an array |
+        | no entry                      |
+        | an entry that is no object    |
+        | an unknown type               |
+        | no type                       |
+        | an unknown member             |
+        | no source                     |
+        | an unknown source             |
+        | a source of unknown kind      |
+        | an unknown member in a source |
+        | no streams                    |
+        | an empty list of streams      |
+        | an unknown stream             |
+        | a stream beside all streams   |
+        | an unknown member in a stream |
+        | an unknown field              |
+        | an empty list of fields       |
+        | no purpose                    |
+        | a relative purpose            |
+        | an unknown access mode        |
+        | no access mode                |
+        | a reversed time range         |
+        | a time that is none           |
+        | nine entries                  |
+        | more than 16 KiB              |
+
+  Rule: The owner is shown who asks for what
+
+    @CHG-15
+    Scenario Outline: The decision page of an MCP request shows <fact>
+      Given an MCP device authorization
+      When the owner opens it
+      Then the page shows <fact>
+
+      Examples:
+        | fact                                              |
+        | the client id as a verified fact                  |
+        | the client's name as the client's own claim       |
+        | the MCP resource                                  |
+        | the requested source                              |
+        | the requested streams                             |
+        | when the request expires                          |
+        | a way to approve and a way to deny                |
+
+    @UIX-05
+    Scenario: Arriving by the complete URI, the owner still compares the user code
+      Given an MCP device authorization
+      When the owner opens it by the complete verification URI
+      Then the page shows the user code
+
+    @UIX-06
+    Scenario: Opening the complete URI approves nothing
+      Given an MCP device authorization
+      When the owner opens it by the complete verification URI
+      And the client polls
+      Then it is told authorization_pending

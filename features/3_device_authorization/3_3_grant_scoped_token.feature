@@ -1,0 +1,146 @@
+@task-3.3
+Feature: An approved MCP request redeems to a client token, bound to the grant and to the resource
+  What the client gets is exactly what the owner approved: a token of kind client, one grant (or one package of grants), for
+  the MCP resource and nothing else. The token response, introspection and what the MCP resource lets through have to tell
+  the same story (RFC 9396 §7, RFC 8707 §2, RFC 7662 §2.2).
+
+  Background:
+    Given a client that may use the device grant
+
+  Rule: Response and introspection tell the same token
+
+    @CHG-10
+    Scenario: The token introspects as kind client with a grant
+      Given a client token for one stream
+      When the resource server introspects it
+      Then the token is active, of kind client, with a grant and for the MCP resource
+
+    @PRO-02
+    Scenario: The grant is the same in token response and introspection
+      Given a client token for one stream
+      When the resource server introspects it
+      Then the grant id in the token response is the one that introspection tells
+
+    @INT-08
+    Scenario: Client, audience, expiry and authorization details agree
+      Given a client token for one stream
+      When the resource server introspects it
+      Then client, audience, expiry and authorization details agree with the token response
+
+    @TOK-01
+    Scenario: The token response is what RFC 6749 says
+      Given an MCP device authorization that the owner approved
+      When the client redeems the device code
+      Then the answer fits the schema of a token response
+
+    @TOK-02
+    Scenario: No cache keeps the token
+      Given an MCP device authorization that the owner approved
+      When the client redeems the device code
+      Then the answer may not be stored by a cache
+
+    @TOK-03
+    Scenario: The token says how long it lives, a day at most
+      Given an MCP device authorization that the owner approved
+      When the client redeems the device code
+      Then the token lives a day at most
+
+    @TOK-07
+    Scenario: The authorization details come back as granted
+      Given an MCP device authorization that the owner approved
+      When the client redeems the device code
+      Then the authorization details in the answer are the ones that were asked for and approved
+
+  Rule: The token is good for the MCP resource alone
+
+    @PRO-03
+    Scenario Outline: The client token is refused at <surface>
+      Given a client token for one stream
+      And the owner token works at <surface>
+      When the client token is used at <surface>
+      Then it is refused there, and nothing of the owner is told
+
+      Examples:
+        | surface                     |
+        | the owner's streams         |
+        | the owner's records         |
+        | the owner's schema          |
+        | the owner's control surface |
+
+    @POL-20
+    Scenario: A resource that was not approved is refused, and the code stays good
+      Given an MCP device authorization that the owner approved
+      When the client redeems the device code for another resource
+      Then it is refused with invalid_target
+      And a plain redemption of the device code still gives a token
+
+  Rule: The token is good for what was granted alone
+
+    @CHG-01
+    Scenario: The granted stream can be read at the MCP resource
+      Given a client token for one stream
+      When the client reads the granted stream
+      Then records come back
+
+    @PRO-05
+    Scenario: Another stream cannot be read
+      Given a client token for one stream
+      And the client reads the granted stream
+      When the client reads another stream
+      Then the tool refuses, and nothing of the owner is told
+
+    @PRO-05
+    Scenario: A stream that is not granted looks like one that does not exist
+      Given a client token for one stream
+      When the client reads another stream
+      And the client reads a stream that does not exist
+      Then both refusals are alike
+
+    @PRO-05
+    Scenario: Another field cannot be read
+      Given a client token for one stream with one of its fields left out
+      When the client reads that field
+      Then the tool refuses, and nothing of the owner is told
+
+    @PRO-05
+    Scenario: A field that was left out is in no record
+      Given a client token for one stream with one of its fields left out
+      When the client reads the granted stream
+      Then no record holds that field or its value
+
+    @PRO-05
+    Scenario: Another time range cannot be read
+      Given a client token for one stream within part of its time
+      When the client reads the granted stream
+      Then every record lies within the granted time, and some records exist outside it
+
+    @PRO-05
+    Scenario: The schema tells no more than was granted
+      Given a client token for one stream
+      When the client reads the schema
+      Then the schema names the granted stream and no other
+
+  Rule: What the owner left out is not granted
+
+    @PRO-07
+    Scenario: A stream that the owner left out is not in the grant
+      Given an MCP device authorization for two streams
+      When the owner approves it without the second stream
+      And the client redeems the device code
+      Then the authorization details in the answer name the first stream only
+      And the second stream cannot be read
+
+  Rule: A package of two sources is one token
+
+    @CHG-10
+    Scenario: A request for two sources ends in a package
+      Given a client token for two sources
+      When the resource server introspects it
+      Then the token is active, of kind client, with a grant package and for the MCP resource
+      And the package id in the token response is the one that introspection tells
+
+    @CHG-01
+    Scenario: A package reads both of its sources
+      Given a client token for two sources
+      When the client reads a stream of each source
+      Then records come back from both

@@ -1,0 +1,219 @@
+@task-3.4
+Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bearer
+  A device polls because it cannot be called back. What it is told decides whether it waits, slows down, starts again or
+  gives up, so each state has its own error, and none of them may come with a token. Codes work once, for the client that
+  asked, until they expire: RFC 8628 leaves part of that to the authorization-code rules (RFC 6749 §4.1.2, §10.5), and
+  the rows derived from there are marked as derived.
+
+  Background:
+    Given a client that may use the device grant
+
+  Rule: Before the owner decides
+
+    @POL-07
+    Scenario: An undecided request is pending
+      Given an MCP device authorization
+      When the client polls
+      Then it is refused with authorization_pending
+
+    @CHG-13
+    Scenario Outline: Polling before approval issues no bearer, <kind>
+      Given a device authorization of the <kind> kind
+      When the client polls
+      Then it is refused with authorization_pending
+      And there is no token in the answer
+
+      Examples:
+        | kind        |
+        | MCP         |
+        | owner-agent |
+
+    @POL-16
+    Scenario: The first poll is not told to slow down
+      Given an MCP device authorization
+      When the client polls at once
+      Then it is refused with authorization_pending
+
+    @POL-15
+    Scenario: Polling faster than the interval is told to slow down
+      Given an MCP device authorization
+      And the client polls
+      When the client polls at once
+      Then it is refused with slow_down or authorization_pending
+      And there is no token in the answer
+
+    @POL-30
+    Scenario: After slow_down the old interval is too short
+      Given an MCP device authorization
+      And the client was told to slow down
+      When the client polls again after the interval it was given at first
+      Then it is refused with slow_down
+
+    @POL-17
+    Scenario: A client that obeys slow_down is served again
+      Given an MCP device authorization
+      And the client was told to slow down
+      When the client polls again after an interval 5 seconds longer
+      Then it is refused with authorization_pending
+
+    @POL-18
+    Scenario: Nobody else's polling slows the client down
+      Given an MCP device authorization
+      And the client polls
+      When another client polls with the same device code at once
+      And the client waits its interval and polls
+      Then it is refused with authorization_pending
+
+  Rule: After the owner has decided
+
+    @POL-11
+    Scenario: An approved code redeems
+      Given an MCP device authorization that the owner approved
+      When the client redeems the device code
+      Then the answer is 200 with an access token
+
+    @POL-08
+    Scenario: A denied request stays denied
+      Given an MCP device authorization that the owner denied
+      When the client polls twice
+      Then it is refused with access_denied both times
+
+    @CHG-14
+    Scenario Outline: Polling after denial issues no bearer, <kind>
+      Given a device authorization of the <kind> kind that the owner denied
+      When the client polls
+      Then it is refused with access_denied
+      And there is no token in the answer
+
+      Examples:
+        | kind        |
+        | MCP         |
+        | owner-agent |
+
+    @POL-12
+    Scenario: A redeemed code is not good a second time
+      Given an MCP device authorization that was approved and redeemed
+      When the client redeems the device code again
+      Then it is refused with invalid_grant
+      And there is no token in the answer
+
+    @POL-13
+    Scenario: Replaying a code revokes what it was redeemed to
+      Given an MCP device authorization that was approved and redeemed
+      And the token works at the MCP resource
+      When the client redeems the device code again
+      Then the token no longer works at the MCP resource
+
+    @POL-14
+    Scenario: Of many redemptions at the same time one succeeds
+      Given an MCP device authorization that the owner approved
+      When the client redeems the device code 8 times at the same moment
+      Then exactly one of them gets a token and the others are refused with invalid_grant
+
+  Rule: A code belongs to the client that asked for it
+
+    @POL-05
+    Scenario: Another client's code is not good
+      Given an MCP device authorization that the owner approved
+      When another client redeems the device code
+      Then it is refused with invalid_grant
+      And a plain redemption of the device code still gives a token
+
+    @POL-06
+    Scenario Outline: <what> in place of a device code is not good
+      Given an MCP device authorization that the owner approved
+      When the client redeems <what> as its device code
+      Then it is refused with invalid_grant
+      And a plain redemption of the device code still gives a token
+
+      Examples:
+        | what                           |
+        | a code that nobody issued      |
+        | the user code                  |
+        | the device code with one letter changed |
+        | the device code in capitals    |
+
+    @POL-22
+    Scenario: Unknown, foreign and redeemed codes are answered alike
+      Given an MCP device authorization that was approved and redeemed
+      When the client redeems an unknown, a foreign and the redeemed device code
+      Then the three answers are alike
+
+    @POL-03
+    Scenario: A poll that names no client is refused
+      Given an MCP device authorization
+      When the client polls without its client id
+      Then it is refused with invalid_request or invalid_client
+
+    @DAR-05
+    Scenario: A poll by an unknown client is refused
+      Given an MCP device authorization that the owner approved
+      When a client that nobody registered redeems the device code
+      Then it is refused as an unknown client
+      And a plain redemption of the device code still gives a token
+
+    @POL-02
+    Scenario Outline: A poll whose device code is <defect> is refused
+      When the client polls, its device_code <defect>
+      Then it is refused with invalid_request
+
+      Examples:
+        | defect  |
+        | missing |
+        | empty   |
+
+    @POL-19
+    Scenario Outline: A poll that repeats <parameter> is refused
+      Given an MCP device authorization that the owner approved
+      When the client polls, its <parameter> repeated
+      Then it is refused with invalid_request
+      And a plain redemption of the device code still gives a token
+
+      Examples:
+        | parameter   |
+        | device_code |
+        | client_id   |
+        | grant_type  |
+
+    @POL-01
+    Scenario: A grant type that is almost the device grant is not supported
+      Given an MCP device authorization that the owner approved
+      When the client polls with a grant type that is almost the device grant
+      Then it is refused with unsupported_grant_type
+      And a plain redemption of the device code still gives a token
+
+    @POL-29
+    Scenario: A poll without a grant type is refused
+      Given an MCP device authorization that the owner approved
+      When the client polls, its grant_type missing
+      Then it is refused with invalid_request
+
+  @expires
+  Rule: After the codes have expired
+
+    @POL-09
+    Scenario: An undecided code expires
+      Given an undecided MCP device authorization that was left until it expired
+      When the client polls
+      Then it is refused with expired_token or invalid_grant
+      And there is no token in the answer
+
+    @POL-10
+    Scenario: An approved code expires unless it is redeemed
+      Given an approved MCP device authorization that was left until it expired
+      When the client polls
+      Then it is refused with expired_token or invalid_grant
+      And there is no token in the answer
+
+    @CHG-14
+    Scenario Outline: Polling after expiry issues no bearer, <state> <kind>
+      Given an <state> <kind> device authorization that was left until it expired
+      When the client polls
+      Then it is refused with expired_token or invalid_grant
+      And there is no token in the answer
+
+      Examples:
+        | state     | kind        |
+        | undecided | MCP         |
+        | undecided | owner-agent |
+        | approved  | owner-agent |

@@ -1,0 +1,42 @@
+"""Whether a requirement concerns a deployment: its `applies_if`, read from what the metadata claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pdpp_conformance.catalogue import Requirement
+from pdpp_conformance.discovery import Discovery
+
+
+def _scopes_used(found: Discovery) -> bool:
+    documents = (found.authorization_server, found.mcp_resource_metadata, found.root_resource)
+    return any(document.content.get("scopes_supported") for document in documents)
+
+
+def _client_authentication(found: Discovery) -> bool:
+    methods = found.authorization_server.content.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+    return isinstance(methods, list) and any(method != "none" for method in methods)
+
+
+CONDITIONS: Mapping[str, Callable[[Discovery], bool]] = {
+    "scopes are used": _scopes_used,
+    "`revocation_endpoint` is advertised": lambda found: found.endpoint("revocation_endpoint") is not None,
+    "refresh tokens are issued": lambda found: "refresh_token" in found.grant_types,
+    "CIMD is offered": lambda found: bool(
+        found.authorization_server.content.get("client_id_metadata_document_supported")
+    ),
+    "client authentication other than `none` is offered": _client_authentication,
+}
+"""The conditions that a catalogue row may name, each read from metadata alone."""
+
+
+def why_not_applicable(requirement: Requirement, found: Discovery) -> str | None:
+    """Return the condition of ``requirement`` that the target does not fulfil; ``None`` where it applies.
+
+    A condition that metadata cannot settle (an MCP revision) is left to the scenario.
+    """
+    for condition in (requirement.applies_if or "").split(", "):
+        holds = CONDITIONS.get(condition)
+        if holds is not None and not holds(found):
+            return f"applies if {condition}, and the metadata does not say so"
+    return None

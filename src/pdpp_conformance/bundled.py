@@ -1,0 +1,59 @@
+"""The bundled reference server, started for a run without a URL: the one place that knows `pdpp_reference`."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from pathlib import Path
+
+from pdpp_conformance.target import Credentials
+from pdpp_reference.clock import MovableClock
+from pdpp_reference.logs import configure_logs
+from pdpp_reference.server import LoopbackServer
+
+
+class BundledServer:
+    """The reference server on a free loopback port, with a database on disk and a clock that can be moved."""
+
+    def __init__(self) -> None:
+        self.owner_password = secrets.token_urlsafe(18)
+        self.introspection = Credentials("conformance-resource-server", secrets.token_urlsafe(24))
+        self._clock = MovableClock()
+        self._folder = tempfile.TemporaryDirectory(prefix="pdpp-bundled-")
+        self._log = (Path(self._folder.name) / "server.log").open("w", encoding="utf-8")
+        configure_logs(self._log)
+        self._server = LoopbackServer(
+            database_url=f"sqlite:///{Path(self._folder.name) / 'pdpp.sqlite3'}",
+            clock=self._clock,
+            owner_password=self.owner_password,
+            introspection_client_id=self.introspection.identifier,
+            introspection_client_secret=self.introspection.secret,
+        )
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens; the same before and after a restart."""
+        return self._server.base_url
+
+    def start(self) -> None:
+        """Start serving; return when it answers."""
+        self._server.start()
+
+    def restart(self) -> None:
+        """Stop the server, and start another on the same database and port: what was only in memory is gone."""
+        self._server.stop()
+        self._server.start()
+
+    def now(self) -> float:
+        """Return the server's time, in seconds."""
+        return self._clock.now()
+
+    def advance(self, seconds: float) -> None:
+        """Move the server's clock forward."""
+        self._clock.advance(seconds)
+
+    def stop(self) -> None:
+        """Stop serving and remove the database."""
+        self._server.stop()
+        self._log.close()
+        self._folder.cleanup()

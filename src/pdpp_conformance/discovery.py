@@ -1,0 +1,286 @@
+"""Discovery: from one URL to the deployment's metadata documents and what they claim."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from pdpp_conformance.exchange import Answer, NoAnswer, Recorder, is_loopback, origin_of
+from pdpp_conformance.target import Target
+from pdpp_conformance.verdict import Unmet
+
+DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+PREFLIGHT_TIMEOUT_SECONDS = 5.0
+
+_RESOURCE_METADATA = re.compile(r'resource_metadata\s*=\s*"([^"\s]+)"', re.IGNORECASE)
+
+
+class Unreachable(Exception):
+    """There is nothing to judge; the message is one sentence with the next step."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A metadata document: where it was asked for, and what came."""
+
+    name: str
+    url: str
+    answer: Answer | None
+    problem: str | None = None
+    """Why it is of no use, where it is not."""
+
+    @property
+    def content(self) -> Mapping[str, Any]:
+        """The document's members; empty where there is none."""
+        if self.answer is None or self.problem is not None:
+            return {}
+        value = self.answer.json()
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def usable(self) -> bool:
+        return self.problem is None
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """The deployment as its metadata describes it."""
+
+    base_url: str
+    issuer: str
+    mcp_resource: str
+    """The MCP resource as its metadata spells it."""
+    mcp_url: str
+    """The URL at which the MCP resource was asked for."""
+    authorization_server: Document
+    root_resource: Document
+    mcp_resource_metadata: Document
+    unauthenticated_mcp: Answer | None
+
+    @property
+    def documents(self) -> Sequence[Document]:
+        return (self.authorization_server, self.root_resource, self.mcp_resource_metadata)
+
+    def endpoint(self, name: str) -> str | None:
+        """Return an endpoint's URL from the authorization server metadata, if it is advertised."""
+        value = self.authorization_server.content.get(name)
+        return value if isinstance(value, str) and urlsplit(value).scheme in ("http", "https") else None
+
+    @property
+    def grant_types(self) -> Sequence[str]:
+        """``grant_types_supported``; the default of RFC 8414 §2 where it is absent."""
+        listed = self.authorization_server.content.get("grant_types_supported", ["authorization_code", "implicit"])
+        return listed if isinstance(listed, list) else []
+
+    def device_profile(self, name: str) -> Mapping[str, Any]:
+        """Return one of ``pdpp_device_authorization_profiles_supported`` by its ``profile``; empty where it is absent."""
+        listed = self.authorization_server.content.get("pdpp_device_authorization_profiles_supported")
+        if isinstance(listed, list):
+            for profile in listed:
+                if isinstance(profile, dict) and profile.get("profile") == name:
+                    return profile
+        return {}
+
+    @property
+    def device_profile_names(self) -> list[str]:
+        """The names of the device profiles that the metadata describes, sorted."""
+        listed = self.authorization_server.content.get("pdpp_device_authorization_profiles_supported")
+        profiles = listed if isinstance(listed, list) else []
+        return sorted(str(profile.get("profile")) for profile in profiles if isinstance(profile, dict))
+
+    @property
+    def named_metadata_url(self) -> str | None:
+        """The ``resource_metadata`` of the challenge to a client without a token (RFC 9728 §5.1)."""
+        challenge = self.unauthenticated_mcp
+        named = _RESOURCE_METADATA.search((challenge.header("www-authenticate") or "") if challenge else "")
+        return named.group(1) if named else None
+
+    @property
+    def authorization_details_type(self) -> str | None:
+        """The advertised type of PDPP's ``authorization_details``."""
+        named = self.device_profile("grant_scoped_mcp").get("authorization_details_type")
+        if isinstance(named, str):
+            return named
+        for member in ("pdpp_authorization_details_types_supported", "authorization_details_types_supported"):
+            listed = self.authorization_server.content.get(member)
+            if isinstance(listed, list) and listed and isinstance(listed[0], str):
+                return listed[0]
+        return None
+
+    @property
+    def agent_discovery(self) -> Mapping[str, Any]:
+        """``pdpp_agent_discovery`` of the MCP resource, or else of the root resource."""
+        for document in (self.mcp_resource_metadata, self.root_resource):
+            block = document.content.get("pdpp_agent_discovery")
+            if isinstance(block, dict):
+                return block
+        return {}
+
+    @property
+    def owner_agent_onboarding(self) -> Mapping[str, Any]:
+        """``pdpp_owner_agent_onboarding`` of the root resource; empty where it is absent."""
+        block = self.root_resource.content.get("pdpp_owner_agent_onboarding")
+        return block if isinstance(block, dict) else {}
+
+    @property
+    def query_base(self) -> str | None:
+        """The base URL of the owner's REST surface, where metadata names one."""
+        for value in (
+            self.owner_agent_onboarding.get("query_base"),
+            self.root_resource.content.get("pdpp_core_query_base"),
+        ):
+            if isinstance(value, str):
+                return value
+        return None
+
+
+def well_known(identifier: str, name: str) -> str:
+    """Insert ``/.well-known/name`` between host and path of ``identifier`` (RFC 8414 §3.1, RFC 9728 §3.1)."""
+    parts = urlsplit(identifier)
+    path = "" if parts.path == "/" else parts.path
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc}/.well-known/{name}{path}{query}"
+
+
+def discover(recorder: Recorder, target: Target, base_url: str) -> Discovery:
+    """Read the deployment's metadata.
+
+    Raises:
+        Unreachable: nothing answers, or nothing there says that it is a PDPP deployment.
+    """
+    for url in (base_url, target.authorization_server, target.mcp_url):
+        if url is not None:
+            recorder.allow_origin(url)
+    _preflight(recorder, base_url)
+    root = _fetch(recorder, "protected resource metadata (root)", _root_metadata_url(target.mcp_url or base_url))
+    mcp_url = _mcp_url(recorder, target, base_url, root)
+    recorder.allow_origin(mcp_url)
+    challenge = _unauthenticated(recorder, mcp_url)
+    mcp_document = _mcp_metadata(recorder, mcp_url, challenge)
+    issuer = _issuer(target, base_url, root, mcp_document)
+    if (
+        origin_of(issuer) != origin_of(base_url)
+        and target.authorization_server is None
+        and not _same_trust(issuer, base_url)
+    ):
+        raise Unreachable(
+            f"{base_url} names an authorization server on another origin, {origin_of(issuer)}; "
+            "credentials go there only when the target file says so: set authorization_server and run again"
+        )
+    recorder.allow_origin(issuer)
+    metadata = _authorization_server_metadata(recorder, issuer)
+    if not metadata.usable and not mcp_document.usable and not root.usable:
+        raise Unreachable(
+            f"{base_url} answers, but it is no PDPP deployment: it serves neither authorization server metadata "
+            f"({metadata.problem}) nor protected resource metadata; check the URL, or name authorization_server and "
+            "mcp_url in a target file"
+        )
+    resource = mcp_document.content.get("resource")
+    return Discovery(
+        base_url=base_url,
+        issuer=str(metadata.content.get("issuer") or issuer),
+        mcp_resource=resource if isinstance(resource, str) else mcp_url,
+        mcp_url=mcp_url,
+        authorization_server=metadata,
+        root_resource=root,
+        mcp_resource_metadata=mcp_document,
+        unauthenticated_mcp=challenge,
+    )
+
+
+def _preflight(recorder: Recorder, base_url: str) -> None:
+    try:
+        recorder.send("GET", base_url, actor="discovery", timeout=PREFLIGHT_TIMEOUT_SECONDS)
+    except NoAnswer as error:
+        raise Unreachable(
+            f"{base_url} cannot be reached ({error.observed}); start the deployment or correct --base-url"
+        ) from None
+
+
+def _root_metadata_url(url: str) -> str:
+    return well_known(origin_of(url), "oauth-protected-resource")
+
+
+def _fetch(recorder: Recorder, name: str, url: str) -> Document:
+    try:
+        answer = recorder.send("GET", url, actor="discovery", headers={"Accept": "application/json"})
+    except NoAnswer as error:
+        return Document(name, url, None, error.observed)
+    if answer.status != 200:
+        return Document(name, url, answer, f"status {answer.status}")
+    try:
+        answer.json_object()
+    except Unmet as error:
+        return Document(name, url, answer, error.observed)
+    return Document(name, url, answer)
+
+
+def _mcp_url(recorder: Recorder, target: Target, base_url: str, root: Document) -> str:
+    if target.mcp_url is not None:
+        return target.mcp_url
+    if urlsplit(base_url).path not in ("", "/"):
+        inserted = _fetch(
+            recorder, "protected resource metadata (given URL)", well_known(base_url, "oauth-protected-resource")
+        )
+        if inserted.usable:
+            return base_url
+    block = root.content.get("pdpp_agent_discovery")
+    hint = block.get("mcp") if isinstance(block, dict) else None
+    named = hint.get("endpoint") if isinstance(hint, dict) else None
+    if isinstance(named, str) and origin_of(named) == origin_of(base_url):
+        return named
+    return f"{origin_of(base_url)}/mcp"
+
+
+def _unauthenticated(recorder: Recorder, mcp_url: str) -> Answer | None:
+    try:
+        return recorder.send("GET", mcp_url, actor="discovery", headers={"Accept": "text/event-stream"})
+    except NoAnswer:
+        return None
+
+
+def _mcp_metadata(recorder: Recorder, mcp_url: str, challenge: Answer | None) -> Document:
+    name = "protected resource metadata (MCP)"
+    named = _RESOURCE_METADATA.search((challenge.header("www-authenticate") or "") if challenge else "")
+    inserted = well_known(mcp_url, "oauth-protected-resource")
+    urls = [inserted]
+    if named and origin_of(named.group(1)) == origin_of(mcp_url) and named.group(1) != inserted:
+        urls.insert(0, named.group(1))
+    documents = []
+    for url in urls:
+        documents.append(_fetch(recorder, name, url))
+        if documents[-1].usable:
+            return documents[-1]
+    return documents[0]
+
+
+def _issuer(target: Target, base_url: str, root: Document, mcp_document: Document) -> str:
+    if target.authorization_server is not None:
+        return target.authorization_server
+    for document in (mcp_document, root):
+        listed = document.content.get("authorization_servers")
+        if isinstance(listed, list) and listed and isinstance(listed[0], str) and urlsplit(listed[0]).netloc:
+            return listed[0]
+    return base_url
+
+
+def _same_trust(issuer: str, base_url: str) -> bool:
+    """Whether both are this machine's loopback, where two ports are one operator's."""
+    return is_loopback(issuer) and is_loopback(base_url)
+
+
+def _authorization_server_metadata(recorder: Recorder, issuer: str) -> Document:
+    name = "authorization server metadata"
+    parts = urlsplit(issuer)
+    urls = [well_known(issuer, "oauth-authorization-server"), well_known(issuer, "openid-configuration")]
+    if parts.path not in ("", "/"):
+        urls.append(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+    documents = []
+    for url in urls:
+        documents.append(_fetch(recorder, name, url))
+        if documents[-1].usable:
+            return documents[-1]
+    return documents[0]

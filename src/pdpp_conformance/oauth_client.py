@@ -1,0 +1,243 @@
+"""A public OAuth client at the deployment: asks for device codes, polls, refreshes, revokes (RFC 8628, RFC 6749)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pdpp_conformance.discovery import DEVICE_CODE_GRANT, Discovery
+from pdpp_conformance.exchange import Answer, Recorder
+from pdpp_conformance.verdict import Blocked
+from pdpp_conformance.waiting import SERVER_TRUNCATION_SECONDS, Waiting
+
+DEFAULT_INTERVAL_SECONDS = 5
+"""RFC 8628 §3.2: the interval where the response names none."""
+
+Kind = Literal["grant_scoped_mcp", "trusted_owner_agent"]
+Parameters = Iterable[tuple[str, str]]
+
+
+@dataclass
+class DeviceAuthorization:
+    """What a device got for its request (RFC 8628 §3.2), and how it has polled since."""
+
+    client: OAuthClient
+    kind: Kind
+    answer: Answer
+    device_code: str = field(repr=False)
+    user_code: str = field(repr=False)
+    verification_uri: str = field(repr=False)
+    verification_uri_complete: str | None = field(repr=False)
+    expires_in: float
+    interval: float
+    requested_at: float
+    last_polled_at: float | None = None
+    redeemed: Answer | None = field(default=None, repr=False)
+    """The answer that held the tokens, once the code was redeemed."""
+
+    @property
+    def expires_at(self) -> float:
+        """When the codes expire, on the clock that the target is judged by."""
+        return self.requested_at + self.expires_in
+
+    def poll(self, parameters: Parameters = ()) -> Answer:
+        """Poll as RFC 8628 §3.5 asks: not before the interval in force has passed since the last poll."""
+        if self.last_polled_at is not None:
+            due = self.last_polled_at + self.interval + SERVER_TRUNCATION_SECONDS
+            self.client.waiting.until(due, "the interval between two polls")
+        return self.poll_at_once(parameters)
+
+    def poll_at_once(self, parameters: Parameters = ()) -> Answer:
+        """Poll now, however soon that is; ``slow_down`` grows the interval in force by 5 seconds."""
+        answer = self.client.redeem(self.device_code, parameters)
+        self.last_polled_at = self.client.waiting.now()
+        if answer.error == "slow_down":
+            self.interval += 5
+        if answer.member("access_token") is not None and self.redeemed is None:
+            self.redeemed = answer
+        return answer
+
+
+@dataclass(frozen=True)
+class TokenResponse:
+    """A successful token response (RFC 6749 §5.1), as far as the harness uses it."""
+
+    answer: Answer
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    members: Mapping[str, Any] = field(repr=False)
+
+
+class OAuthClient:
+    """One public client, known to the deployment by its client id."""
+
+    def __init__(
+        self,
+        client_id: str,
+        *,
+        name: str,
+        recorder: Recorder,
+        discovery: Discovery,
+        waiting: Waiting,
+        scope: str | None = None,
+    ) -> None:
+        self.client_id = client_id
+        self.name = name
+        self.waiting = waiting
+        self.issued: list[str] = []
+        """Every access and refresh token it got, to be revoked at the end."""
+        self._recorder = recorder
+        self._discovery = discovery
+        self._scope = scope
+
+    def endpoint(self, name: str) -> str:
+        """Return an endpoint's URL.
+
+        Raises:
+            Blocked: the metadata does not advertise it.
+        """
+        url = self._discovery.endpoint(name)
+        if url is None:
+            raise Blocked(
+                f"the authorization server metadata advertises no {name}", unblock=f"metadata that names its {name}"
+            )
+        return url
+
+    def ask(
+        self,
+        parameters: Parameters,
+        *,
+        query: str = "",
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a device authorization request with just these parameters (RFC 8628 §3.1)."""
+        url = self.endpoint("device_authorization_endpoint") + query
+        if method != "POST":
+            return self._recorder.send(method, url, actor=self.name, headers=headers or {})
+        return self._recorder.send(method, url, actor=self.name, form=list(parameters), headers=headers or {})
+
+    def request_parameters(self, kind: Kind, authorization_details: Sequence[Mapping[str, Any]] = ()) -> dict[str, str]:
+        """Return the parameters of a well-formed device authorization request of a kind."""
+        parameters = {"client_id": self.client_id}
+        if self._scope is not None:
+            parameters["scope"] = self._scope
+        if kind == "grant_scoped_mcp":
+            parameters["resource"] = self._discovery.mcp_resource
+            parameters["authorization_details"] = json.dumps(list(authorization_details), separators=(",", ":"))
+        return parameters
+
+    def read(self, answer: Answer, kind: Kind, requested_at: float) -> DeviceAuthorization:
+        """Read a device authorization response.
+
+        Raises:
+            Blocked: it is none, so nothing that builds on it can be judged.
+        """
+        members = answer.member
+        device_code, user_code, uri = members("device_code"), members("user_code"), members("verification_uri")
+        if not all(isinstance(value, str) and value for value in (device_code, user_code, uri)):
+            raise Blocked(
+                f"a well-formed device authorization request of kind {kind} was answered {answer.summary}",
+                unblock="a deployment that answers it with codes",
+            )
+        complete, interval, expires_in = (
+            members("verification_uri_complete"),
+            members("interval"),
+            members("expires_in"),
+        )
+        return DeviceAuthorization(
+            client=self,
+            kind=kind,
+            answer=answer,
+            device_code=device_code,
+            user_code=user_code,
+            verification_uri=uri,
+            verification_uri_complete=complete if isinstance(complete, str) else None,
+            expires_in=float(expires_in) if _is_number(expires_in) else 600.0,
+            interval=float(interval) if _is_number(interval) else DEFAULT_INTERVAL_SECONDS,
+            requested_at=requested_at,
+        )
+
+    def start(self, kind: Kind, authorization_details: Sequence[Mapping[str, Any]] = ()) -> DeviceAuthorization:
+        """Request a device authorization of a kind, well-formed.
+
+        Raises:
+            Blocked: the deployment gives no codes for it.
+        """
+        requested_at = self.waiting.now()
+        answer = self.ask(self.request_parameters(kind, authorization_details).items())
+        return self.read(answer, kind, requested_at)
+
+    def request_token(self, parameters: Parameters, *, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a token request with just these parameters (RFC 6749 §3.2)."""
+        answer = self._recorder.send(
+            "POST",
+            self.endpoint("token_endpoint"),
+            actor=self.name,
+            form=list(parameters),
+            headers=headers or {},
+        )
+        self.issued += [
+            token
+            for token in (answer.member("access_token"), answer.member("refresh_token"))
+            if isinstance(token, str) and token
+        ]
+        return answer
+
+    def redeem(self, device_code: str, parameters: Parameters = ()) -> Answer:
+        """Send a token request for a device code (RFC 8628 §3.4); ``resource`` goes with it unless named otherwise."""
+        return self.request_token(
+            [
+                ("grant_type", DEVICE_CODE_GRANT),
+                ("device_code", device_code),
+                ("client_id", self.client_id),
+                *parameters,
+            ]
+        )
+
+    def refresh(self, refresh_token: str, parameters: Parameters = ()) -> Answer:
+        """Send a refresh request (RFC 6749 §6)."""
+        return self.request_token(
+            [
+                ("grant_type", "refresh_token"),
+                ("refresh_token", refresh_token),
+                ("client_id", self.client_id),
+                *parameters,
+            ]
+        )
+
+    def revoke(self, token: str, parameters: Parameters = ()) -> Answer:
+        """Send a revocation request (RFC 7009 §2.1)."""
+        return self._recorder.send(
+            "POST",
+            self.endpoint("revocation_endpoint"),
+            actor=self.name,
+            form=[("token", token), ("client_id", self.client_id), *parameters],
+        )
+
+
+def read_token_response(answer: Answer) -> TokenResponse:
+    """Read a token response leniently, for what builds on it.
+
+    Raises:
+        Blocked: it holds no access token.
+    """
+    access_token = answer.member("access_token")
+    if answer.status not in (200, 201) or not isinstance(access_token, str) or not access_token:
+        raise Blocked(
+            f"an approved device code was answered {answer.summary} and no access token",
+            unblock="a deployment that redeems an approved device code",
+        )
+    refresh_token = answer.member("refresh_token")
+    return TokenResponse(
+        answer=answer,
+        access_token=access_token,
+        refresh_token=refresh_token if isinstance(refresh_token, str) else None,
+        members=answer.json_object(),
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0

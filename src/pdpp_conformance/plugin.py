@@ -1,0 +1,453 @@
+"""The pytest plugin: options, feature files as tests, one run around them, and what is told at the end."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import random
+import signal
+import time
+import traceback
+from collections.abc import Generator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pdpp_conformance import __version__
+from pdpp_conformance.catalogue import Catalogue, CatalogueError, read_catalogue
+from pdpp_conformance.specification import specification_root
+from pdpp_conformance.verdict import ExitStatus, FailOn, NotApplicable, Verdict
+
+if TYPE_CHECKING:
+    from pdpp_conformance.feature_files import ScenarioFacts
+    from pdpp_conformance.results import RowResult, ScenarioResult
+    from pdpp_conformance.run import Run
+
+_LETTERS = {
+    Verdict.PASS: ("passed", ".", "PASS"),
+    Verdict.FAIL: ("unmet", "F", "FAIL"),
+    Verdict.WARN: ("unmet", "W", "WARN"),
+    Verdict.INFO: ("unmet", "i", "INFO"),
+    Verdict.NOT_APPLICABLE: ("not applicable", "-", "NOT APPLICABLE"),
+    Verdict.BLOCKED: ("blocked", "B", "BLOCKED"),
+    Verdict.EXCLUDED: ("excluded", "-", "EXCLUDED"),
+    Verdict.ERROR: ("harness errors", "E", "ERROR"),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("pdpp", "PDPP conformance")
+    group.addoption(
+        "--base-url", metavar="URL", help="the deployment: origin, issuer or MCP URL (default: bundled server)"
+    )
+    group.addoption("--target", metavar="FILE", type=Path, help="what discovery cannot know; see targets/example.yaml")
+    group.addoption("--approver", choices=("browser", "http", "manual", "none"), help="who plays the owner (browser)")
+    group.addoption("--max-wait", metavar="SECONDS", type=float, help="how long the run may really wait in all (60)")
+    group.addoption(
+        "--fail-on",
+        choices=[level.value for level in FailOn],
+        default=FailOn.MUST.value,
+        help="which unmet levels fail the run (must: MUST, PROFILE and the change's own rows)",
+    )
+    group.addoption("--report-dir", metavar="DIR", type=Path, default=Path("reports/latest"), help="(reports/latest)")
+    group.addoption("--seed", metavar="N", type=int, help="seed of everything random; printed, reproducible")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from pdpp_conformance.feature_files import marker_of, tags_below
+
+    root = specification_root()
+    for tag in sorted(tags_below(root / "features")):
+        config.addinivalue_line("markers", f"{marker_of(tag)}: @{tag} in the feature files")
+    for level in ("must", "profile", "should", "derived", "advisory"):
+        config.addinivalue_line("markers", f"{level}: scenarios that judge a requirement of this level")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_bdd_apply_tag(tag: str, function: Any) -> bool:
+    from pdpp_conformance.feature_files import marker_of
+
+    getattr(pytest.mark, marker_of(tag))(function)
+    return True
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.suffix != ".feature":
+        return None
+    from pdpp_conformance.feature_files import FeatureFile
+
+    plugins = parent.config.pluginmanager
+    if not plugins.has_plugin(Session.NAME):
+        plugins.register(Session(parent.config), Session.NAME)
+        _load_steps(plugins)
+    return FeatureFile.from_parent(parent, path=file_path)
+
+
+def _load_steps(plugins: pytest.PytestPluginManager) -> None:
+    steps = importlib.import_module("steps")
+    for module in pkgutil.iter_modules(steps.__path__, "steps."):
+        plugins.register(importlib.import_module(module.name), module.name)
+
+
+class Session:
+    """One run of scenarios, from the first collected feature file on."""
+
+    NAME = "pdpp-conformance-session"
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._root = specification_root()
+        self._report_dir: Path = config.rootpath / config.getoption("report_dir")
+        self._catalogue = self._read_catalogue()
+        self._fail_on = FailOn(config.getoption("fail_on"))
+        seed = config.getoption("seed")
+        self.seed: int = random.SystemRandom().randrange(1, 2**31) if seed is None else seed
+        self._results: dict[str, ScenarioResult] = {}
+        self._selected: list[ScenarioFacts] = []
+        self._run: Run | None = None
+        self._started = time.time()
+        self._started_monotonic = time.monotonic()
+        self._signal: str | None = None
+        self._messages: list[str] = []
+        self._faults: list[str] = []
+        self._unreachable = False
+        self._report: dict[str, Any] | None = None
+        self._previous_handler: Any = None
+
+    def _read_catalogue(self) -> Catalogue:
+        try:
+            return read_catalogue(
+                self._root / "features" / "catalogue", self._root / "schemas" / "catalogue.schema.json"
+            )
+        except CatalogueError as error:
+            raise pytest.UsageError(f"the catalogue is not usable: {error}") from None
+
+    # -- selection ---------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Mark each scenario with its requirements' levels; what has to expire goes last."""
+        from pdpp_conformance.feature_files import ScenarioFacts, scenario_items
+
+        for item in scenario_items(items):
+            facts = ScenarioFacts(item, self._root)
+            item.stash[_FACTS] = facts
+            for row in facts.requirement_ids:
+                if row in self._catalogue.requirements:
+                    item.add_marker(self._catalogue.requirements[row].level.value.lower())
+        items.sort(key=lambda item: item.get_closest_marker("expires") is not None)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._selected = [item.stash[_FACTS] for item in session.items if _FACTS in item.stash]
+
+    # -- the run around the scenarios --------------------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        if not self._selected or session.config.option.collectonly or session.testsfailed:
+            return (yield)
+        self._previous_handler = signal.signal(signal.SIGTERM, self._on_sigterm)
+        if not self._open():
+            session.items.clear()
+        return (yield)
+
+    def _open(self) -> bool:
+        """Prepare the report folder and open the run; say in one sentence why it cannot be."""
+        from pdpp_conformance.discovery import Unreachable
+        from pdpp_conformance.recording import ReportError, prepare
+        from pdpp_conformance.run import Run
+        from pdpp_conformance.target import TargetError, read_target
+
+        option = self._config.getoption
+        try:
+            target = read_target(
+                option("target"), base_url=option("base_url"), approver=option("approver"), max_wait=option("max_wait")
+            )
+        except TargetError as error:
+            raise pytest.UsageError(str(error)) from None
+        try:
+            prepare(self._report_dir)
+        except ReportError as error:
+            pytest.exit(str(error), returncode=ExitStatus.NOT_CONFORMANT)
+        self._run = Run(target, self._report_dir, self._tell)
+        try:
+            self._run.open()
+        except Unreachable as error:
+            self._unreachable = True
+            self._messages.append(str(error))
+            return False
+        except Exception as error:
+            self._fault("opening the run", error)
+            return False
+        if any("expires" in facts.tags for facts in self._selected):
+            try:
+                self._run.start_early()
+            except Exception as error:
+                self._fault("starting what has to expire", error)
+        return True
+
+    def _on_sigterm(self, _signum: int, _frame: FrameType | None) -> None:
+        self._signal = "SIGTERM"
+        raise KeyboardInterrupt
+
+    def pytest_keyboard_interrupt(self) -> None:
+        self._signal = self._signal or "SIGINT"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Clean up, write the report, decide the exit status."""
+        if self._run is None:
+            if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+                session.exitstatus = ExitStatus.INCOMPLETE
+            return
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, signal.SIG_IGN)  # a second Ctrl-C must not lose the report
+        try:
+            session.exitstatus = self._finish(self._run)
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, self._previous_handler or signal.SIG_DFL)
+
+    def _finish(self, run: Run) -> int:
+        from pdpp_conformance.recording import ReportError, write
+
+        try:
+            run.close()
+        except Exception as error:
+            self._fault("cleaning up", error)
+        objections = [f"left on the target: {left.what} ({left.why})" for left in run.residue]
+        if run.target.limits.accept_residue:
+            objections = []
+        try:
+            self._report = self._assemble(run, objections)
+            write(self._report_dir, self._report, run.recorder.exchanges, run.redactor)
+            leaks = run.redactor.leaks(self._report_dir)
+            if leaks:
+                objections += [f"a secret stands in the report: {leak}" for leak in leaks]
+                self._report = self._assemble(run, objections)
+                write(self._report_dir, self._report, run.recorder.exchanges, run.redactor)
+        except ReportError as error:
+            self._messages.append(str(error))
+            return ExitStatus.NOT_CONFORMANT
+        return int(self._report["exit_status"])
+
+    def _tell(self, line: str) -> None:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.ensure_newline()
+            reporter.write_line(f"  {line}")
+
+    def _fault(self, where: str, error: BaseException) -> None:
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+        self._faults.append(f"{where}: {type(error).__name__}: {error}{place}"[:600])
+
+    # -- one scenario ------------------------------------------------------------------------------------------------
+
+    @pytest.fixture(scope="session")
+    def run(self) -> Run:
+        """The run: the target and the parties."""
+        assert self._run is not None
+        return self._run
+
+    @pytest.fixture
+    def judge(self, request: pytest.FixtureRequest) -> Any:
+        """The judging of this scenario."""
+        return self._results[request.node.nodeid].judgement
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        facts = item.stash.get(_FACTS, None)
+        if facts is None or self._run is None:
+            return (yield)
+        from pdpp_conformance.results import ScenarioResult
+
+        run = self._run
+        result = self._results[item.nodeid] = ScenarioResult(facts)
+        before, waited, started = len(run.recorder.exchanges), run.waiting.waited_s, time.monotonic()
+        run.recorder.scenario = facts.id
+        random.seed(f"{self.seed}:{facts.id}")
+        try:
+            return (yield)
+        finally:
+            run.recorder.scenario = None
+            result.duration_s = time.monotonic() - started
+            result.waited_s = run.waiting.waited_s - waited
+            result.exchanges = [exchange.number for exchange in run.recorder.exchanges[before:]]
+            take = getattr(run.approver, "take_attachments", None)
+            result.attachments = take() if take is not None else []
+
+    def pytest_bdd_before_scenario(self, request: pytest.FixtureRequest, scenario: Any) -> None:
+        from pdpp_conformance.applicability import why_not_applicable
+        from pdpp_conformance.results import StepResult
+
+        result = self._results[request.node.nodeid]
+        result.steps = [StepResult(step.keyword, step.name, step.type) for step in scenario.steps]
+        rows = [
+            self._catalogue.requirements[row]
+            for row in result.facts.requirement_ids
+            if row in self._catalogue.requirements
+        ]
+        assert self._run is not None
+        reasons = [why_not_applicable(row, self._run.discovery) for row in rows]
+        if reasons and all(reasons):
+            raise NotApplicable(str(reasons[0]))
+
+    def pytest_bdd_after_step(self, request: pytest.FixtureRequest, scenario: Any, step: Any) -> None:
+        self._results[request.node.nodeid].steps[_index(scenario.steps, step)].status = "passed"
+
+    def pytest_bdd_step_error(
+        self, request: pytest.FixtureRequest, scenario: Any, step: Any, exception: Exception
+    ) -> None:
+        reached = self._results[request.node.nodeid].steps[_index(scenario.steps, step)]
+        reached.status, reached.error = "failed", f"{exception}"[:1000]
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        result = self._results.get(item.nodeid)
+        if result is None or (call.excinfo is None and call.when != "call"):
+            return report
+        error = call.excinfo.value if call.excinfo is not None else None
+        if isinstance(error, KeyboardInterrupt | pytest.exit.Exception):
+            return report
+        result.conclude(_as_conclusion(error))
+        if result.verdict is Verdict.ERROR and error is not None:
+            self._fault(result.facts.id, error)
+        verdict = result.verdict_by(self._catalogue)
+        report.outcome = "failed" if verdict in (Verdict.FAIL, Verdict.ERROR) else "passed"
+        report.longrepr = result.reason if report.outcome == "failed" else None
+        report.__dict__["verdict"] = verdict
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        verdict = getattr(report, "verdict", None)
+        return _LETTERS.get(verdict) if isinstance(verdict, Verdict) else None
+
+    # -- what is told ------------------------------------------------------------------------------------------------
+
+    def pytest_report_collectionfinish(self) -> Sequence[str]:
+        where = self._config.getoption("base_url") or "the target file's deployment, or else the bundled server"
+        return [f"judging {where}: {len(self._selected)} scenarios, seed {self.seed}"] if self._selected else []
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if self._report is None:
+            for message in self._messages:
+                terminalreporter.write_line(message)
+            return
+        from rich.console import Console
+
+        from pdpp_conformance.report import render_summary
+
+        terminalreporter.ensure_newline()
+        stream = terminalreporter._tw._file
+        assert self._run is not None
+        render_summary(
+            self._run.redactor.redact_all(self._report), self._report_dir, Console(file=stream, highlight=False)
+        )
+
+    def _assemble(self, run: Run, objections: Sequence[str]) -> dict[str, Any]:
+        from pdpp_conformance.feature_files import tags_below
+        from pdpp_conformance.results import counts_of, judge_requirements, judge_tasks, outcome_of, scenario_to_json
+
+        results = list(self._results.values())
+        rows: list[RowResult] = judge_requirements(
+            self._catalogue,
+            results,
+            covered=tags_below(self._root / "features"),
+            unfinished=self._unfinished(),
+            attestations=run.target.attestations,
+        )
+        outcome = outcome_of(
+            rows,
+            results,
+            self._catalogue,
+            fail_on=self._fail_on,
+            interrupted=self._signal is not None,
+            unreachable=self._unreachable,
+            objections=objections,
+        )
+        found = getattr(run, "discovery", None)
+        waiting = getattr(run, "waiting", None)
+        ended = time.time()
+        return {
+            "schema": "pdpp-conformance/run/1",
+            "suite": {"version": __version__, "catalogue_digest": self._catalogue.digest},
+            "target": {
+                "base_url": run.target.base_url,
+                "issuer": found.issuer if found else None,
+                "mcp_resource": found.mcp_resource if found else None,
+                "profile": run.target.profile,
+                "bundled": run.bundled is not None,
+                "approver": run.approver.kind,
+                "capabilities": _capabilities(found) if found else {},
+            },
+            "started": _moment(self._started),
+            "ended": _moment(ended),
+            "duration_s": round(time.monotonic() - self._started_monotonic, 2),
+            "waited_s": round(waiting.waited_s, 2) if waiting else 0.0,
+            "max_wait_s": None if run.bundled is not None else run.max_wait,
+            "seed": self.seed,
+            "fail_on": self._fail_on.value,
+            "outcome": outcome.word,
+            "exit_status": outcome.exit_status,
+            "interrupted": self._signal,
+            "messages": [*self._messages, *objections],
+            "faults": list(self._faults),
+            "window": None,
+            "discovery": {"documents": _documents(found) if found else []},
+            "counts": counts_of(rows),
+            "tasks": judge_tasks(self._catalogue, results),
+            "requirements": [row.to_json() for row in rows],
+            "scenarios": [scenario_to_json(result, self._catalogue) for result in results],
+            "residue": [left.to_json() for left in run.residue],
+        }
+
+    def _unfinished(self) -> dict[str, str]:
+        """Which requirements have selected scenarios that never came to an end."""
+        if self._unreachable:
+            return {row: "the target could not be reached" for facts in self._selected for row in facts.requirement_ids}
+        done = {result.facts.id for result in self._results.values() if result.met or result.unmet or result.reason}
+        reason = "the run ended before its scenarios did"
+        return {row: reason for facts in self._selected if facts.id not in done for row in facts.requirement_ids}
+
+
+_FACTS: pytest.StashKey[Any] = pytest.StashKey()
+
+
+def _as_conclusion(error: BaseException | None) -> BaseException | None:
+    """Take what the harness refused to do for the target's sake as what it is: something that could not be judged."""
+    from pdpp_conformance.exchange import OffLimits
+    from pdpp_conformance.verdict import Blocked
+
+    if isinstance(error, OffLimits):
+        return Blocked(str(error), unblock="metadata whose URLs lie on the deployment's own origins")
+    return error
+
+
+def _index(steps: Sequence[Any], step: Any) -> int:
+    return next(index for index, other in enumerate(steps) if other is step)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _capabilities(found: Any) -> dict[str, bool]:
+    from pdpp_conformance.applicability import CONDITIONS
+
+    return {condition: holds(found) for condition, holds in CONDITIONS.items()}
+
+
+def _documents(found: Any) -> list[dict[str, Any]]:
+    return [
+        {"name": document.name, "url": document.url, "status": document.answer.status if document.answer else None}
+        for document in found.documents
+    ]

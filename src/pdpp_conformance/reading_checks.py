@@ -1,0 +1,203 @@
+"""What a client token reads at the MCP resource, judged against what was granted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pdpp_conformance.judgement import Judgement
+from pdpp_conformance.mcp_client import STATELESS_REVISION, SdkSmoke, ToolResult, sdk_smoke
+from pdpp_conformance.oauth_client import TokenResponse
+from pdpp_conformance.reading import (
+    Reader,
+    Record,
+    distinctive_values,
+    field_to_leave_out,
+    leaves,
+    records_of,
+    times_of,
+    told,
+)
+from pdpp_conformance.run import Run
+from pdpp_conformance.verdict import Blocked, NotApplicable, Unmet
+
+
+@dataclass(frozen=True)
+class Narrow:
+    """A token for part of a stream, and what the whole stream held."""
+
+    reader: Reader
+    stream: str
+    everything: Sequence[Record]
+    left_out: str = ""
+    since: datetime | None = None
+    time_field: str | None = None
+
+
+def reader(run: Run, token: TokenResponse) -> Reader:
+    """Return a reader for a client token."""
+    return Reader(run.mcp(token.access_token, actor="the client"))
+
+
+def read_granted(run: Run, request: pytest.FixtureRequest) -> ToolResult:
+    """Query the stream that the scenario's token was granted."""
+    try:
+        narrow: Narrow = request.getfixturevalue("narrow")
+    except pytest.FixtureLookupError:
+        token: TokenResponse = request.getfixturevalue("token")
+        return reader(run, token).query(run.offer().first_stream()[1].name)
+    return narrow.reader.query(narrow.stream)
+
+
+def another_stream(run: Run) -> str:
+    """Return the name of a stream that exists and was not granted.
+
+    Raises:
+        Blocked: none is known.
+    """
+    granted = run.offer().first_stream()[1].name
+    names = [stream.name for source in run.offer().sources for stream in source.streams if stream.name != granted]
+    if not names:
+        raise Blocked("no stream outside the grant is known", unblock="outside_the_grant.stream in the target file")
+    return names[0]
+
+
+def _whole_stream(run: Run) -> list[Record]:
+    """Read the first stream whole, as the run's client token may."""
+    result = reader(run, run.client_token()).query(run.offer().first_stream()[1].name)
+    records = records_of(result)
+    if result.is_error or len(records) < 2:
+        raise Blocked(
+            "the granted stream gave no two records to compare with",
+            unblock="authorization_details for a stream with records",
+        )
+    return records
+
+
+def without_a_field(run: Run) -> Narrow:
+    """Grant a stream with one field left out."""
+    everything = _whole_stream(run)
+    source, stream = run.offer().first_stream()
+    left_out, kept = field_to_leave_out(everything, keep=(stream.key_field, stream.time_field))
+    known = [name for name in kept if not stream.fields or name in stream.fields]
+    details = [run.offer().entry(source, [{"name": stream.name, "fields": known}])]
+    token = run.granted(details, run.client())
+    return Narrow(reader(run, token), stream.name, everything, left_out=left_out)
+
+
+def within_part_of_time(run: Run) -> Narrow:
+    """Grant the later half of a stream's time."""
+    everything = _whole_stream(run)
+    source, stream = run.offer().first_stream()
+    times = sorted(times_of(everything, stream.time_field))
+    since = times[len(times) // 2]
+    if times[0] == since:
+        raise Blocked(
+            "the records of the granted stream all bear one time", unblock="a stream whose records differ in time"
+        )
+    span = {"since": since.astimezone(UTC).isoformat().replace("+00:00", "Z")}
+    token = run.granted([run.offer().entry(source, [{"name": stream.name, "time_range": span}])], run.client())
+    return Narrow(reader(run, token), stream.name, everything, since=since, time_field=stream.time_field)
+
+
+def judge_records(judge: Judgement, result: ToolResult) -> None:
+    """A result with records in it."""
+    records = records_of(result)
+    observed = f"{len(records)} records" if not result.is_error else f"a refusal {result.error_code}"
+    judge.that(not result.is_error and bool(records), "records", observed)
+
+
+def judge_refusal(judge: Judgement, run: Run, refusal: ToolResult, request: pytest.FixtureRequest) -> None:
+    """A refusal as the contract specifies it, with nothing of the owner in it."""
+    try:
+        request.getfixturevalue("narrow")
+        expected = "field_not_granted"
+    except pytest.FixtureLookupError:
+        expected = "stream_not_allowed"
+    observed = f"isError with {refusal.error_code}" if refusal.is_error else "a result"
+    judge.that(refusal.is_error and refusal.error_code == expected, f"isError with {expected}", observed)
+    leaked = told(refusal.everything, distinctive_values(_whole_stream(run)))
+    judge.that(not leaked, "a refusal that tells nothing of the owner", f"{len(leaked)} of the owner's values in it")
+
+
+def judge_alike(judge: Judgement, refusal: ToolResult, other: ToolResult) -> None:
+    """Two refusals that must not tell what exists: the same code, no more told in one than in the other."""
+    judge.that(refusal.is_error and other.is_error, "two refusals", f"{refusal.is_error} and {other.is_error}")
+    judge.equal(other.error_code, refusal.error_code, "the code of both refusals")
+
+
+def judge_field_absent(judge: Judgement, narrow: Narrow, result: ToolResult) -> None:
+    """Neither the field's name nor any of its recognizable values occurs in the records."""
+    records = records_of(result)
+    judge.that(bool(records), "records to look at", f"{len(records)} records")
+    named = sum(1 for record in records for name, _ in leaves(record) if name == narrow.left_out)
+    others = {
+        value for record in narrow.everything for name, value in leaves(record) if name != narrow.left_out and value
+    }
+    values = distinctive_values(narrow.everything, narrow.left_out) - {v for v in others if isinstance(v, str)}
+    leaked = told(result.everything, values)
+    judge.that(
+        not named and not leaked,
+        f"no record with {narrow.left_out}",
+        f"{named} records name it, {len(leaked)} of its values occur",
+    )
+
+
+def judge_within_time(judge: Judgement, narrow: Narrow, result: ToolResult) -> None:
+    """Every record's time is in the granted range, and the control read some that are not."""
+    assert narrow.since is not None
+    outside = [moment for moment in times_of(narrow.everything, narrow.time_field) if moment < narrow.since]
+    judge.that(bool(outside), "records outside the granted time", f"{len(outside)} seen with a wider grant")
+    times = times_of(records_of(result), narrow.time_field)
+    early = [moment for moment in times if moment < narrow.since]
+    judge.that(
+        bool(times) and not early, f"only records since {narrow.since:%F}", f"{len(early)} of {len(times)} earlier"
+    )
+
+
+def judge_schema(judge: Judgement, run: Run, result: ToolResult) -> None:
+    """The schema names the granted stream, and no stream of which the owner granted nothing."""
+    granted = run.offer().first_stream()[1].name
+    names = {str(value) for name, value in leaves(result.structured) if name in ("name", "stream")}
+    others = [stream.name for source in run.offer().sources for stream in source.streams if stream.name != granted]
+    if not others:
+        raise NotApplicable("no stream outside the grant is known")
+    extra = sorted(names.intersection(others))
+    judge.that(
+        granted in names and not extra, f"{granted} alone", f"{granted if granted in names else 'not it'}, {extra}"
+    )
+
+
+def official_client(run: Run, token: TokenResponse, era: str, *, plain: bool = False) -> SdkSmoke:
+    """Let the MCP SDK's own client list the tools and query the granted stream.
+
+    Args:
+        plain: ask with the argument named ``stream``, where the tools cannot be asked first.
+    """
+    stream = run.offer().first_stream()[1].name
+    arguments: dict[str, Any] = {"stream": stream} if plain else reader(run, token).query_arguments(stream)
+    return sdk_smoke(
+        run.recorder,
+        run.discovery.mcp_resource,
+        token.access_token,
+        mode="legacy" if era == "with the handshake" else STATELESS_REVISION,
+        tool="query_records",
+        arguments=arguments,
+        actor="the official MCP client",
+    )
+
+
+def judge_smoke(judge: Judgement, smoke: SdkSmoke) -> None:
+    """The SDK's client has tools and a result.
+
+    Raises:
+        Unmet: the SDK stumbled.
+    """
+    if smoke.problem is not None:
+        raise Unmet("a working MCP client", smoke.problem)
+    observed = f"{len(smoke.tools)} tools, {'a refusal' if smoke.is_error else 'a result'}, {smoke.protocol_version}"
+    judge.that(bool(smoke.tools) and not smoke.is_error, "tools and a result", observed)

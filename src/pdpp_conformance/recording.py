@@ -1,0 +1,71 @@
+"""The report folder: what a run leaves behind, redacted, scanned, and written even when the run was cut short."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pdpp_conformance.exchange import Exchange
+from pdpp_conformance.redaction import Redactor
+from pdpp_conformance.report import write_html, write_junit
+
+_OWN_FILES = ("run.json", "exchanges.jsonl", "report.html", "junit.xml")
+_OWN_FOLDER = "attachments"
+
+
+class ReportError(Exception):
+    """The report folder cannot be used; the message is one sentence with the next step."""
+
+
+def prepare(directory: Path) -> None:
+    """Make the folder, and remove what an earlier run left in it; files of other people stay.
+
+    Raises:
+        ReportError: the folder cannot be made or written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name in _OWN_FILES:
+            (directory / name).unlink(missing_ok=True)
+        shutil.rmtree(directory / _OWN_FOLDER, ignore_errors=True)
+        probe = directory / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ReportError(
+            f"the report folder {directory} is not writable ({error.strerror}); choose another --report-dir"
+        )
+
+
+def write(directory: Path, run: Mapping[str, Any], exchanges: Sequence[Exchange], redactor: Redactor) -> None:
+    """Write ``run.json``, ``exchanges.jsonl`` and their views, every secret replaced by its label.
+
+    Raises:
+        ReportError: a file cannot be written.
+    """
+    redacted_run = redactor.redact_all(run)
+    redacted_exchanges = [redactor.redact_all(exchange.to_json()) for exchange in exchanges]
+    try:
+        _write_json(directory / "run.json", redacted_run)
+        lines = [json.dumps(exchange, ensure_ascii=False) for exchange in redacted_exchanges]
+        _replace(directory / "exchanges.jsonl", "".join(f"{line}\n" for line in lines))
+        write_html(redacted_run, redacted_exchanges, directory)
+        write_junit(redacted_run, directory)
+    except OSError as error:
+        raise ReportError(
+            f"the report cannot be written to {directory} ({error.strerror}); choose another --report-dir"
+        )
+
+
+def _write_json(path: Path, value: Any) -> None:
+    _replace(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that whoever reads it sees the old one or the new one, never half of it."""
+    fresh = path.with_suffix(path.suffix + ".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)

@@ -1,0 +1,491 @@
+"""One run: the target, what was discovered of it, and the parties that the scenarios send to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pdpp_conformance.approver.approver import Approver, NoApprover
+from pdpp_conformance.approver.browser import BrowserApprover
+from pdpp_conformance.data_offer import DataOffer, offer_of_schema, offer_of_target
+from pdpp_conformance.discovery import DEVICE_CODE_GRANT, Discovery, discover
+from pdpp_conformance.exchange import Answer, NoAnswer, OffLimits, Recorder
+from pdpp_conformance.mcp_client import McpSession
+from pdpp_conformance.oauth_client import DeviceAuthorization, Kind, OAuthClient, TokenResponse, read_token_response
+from pdpp_conformance.redaction import Redactor
+from pdpp_conformance.target import Target
+from pdpp_conformance.verdict import Blocked, Conclusion, Excluded
+from pdpp_conformance.waiting import MovedClock, RealClock, Waiting
+
+if TYPE_CHECKING:
+    from pdpp_conformance.bundled import BundledServer
+
+DEFAULT_MAX_WAIT_SECONDS = 60.0
+CLIENT_NAME = "PDPP conformance run"
+
+EXPIRY_MARGIN_SECONDS = 2.0
+"""How long after ``expires_in`` a code is taken as expired: a second of truncation, and the round trip."""
+
+EXPIRING: Sequence[tuple[str, Kind]] = (
+    ("undecided", "grant_scoped_mcp"),
+    ("approved", "grant_scoped_mcp"),
+    ("undecided", "trusted_owner_agent"),
+    ("approved", "trusted_owner_agent"),
+)
+"""The device authorizations that are started first and judged last."""
+
+
+@dataclass(frozen=True)
+class Residue:
+    """Something the run created and could not remove."""
+
+    what: str
+    why: str
+
+    def to_json(self) -> dict[str, str]:
+        return {"what": self.what, "why": self.why}
+
+
+class Run:
+    """Everything that lasts as long as the run. Parties are made when first needed, and reused.
+
+    Args:
+        tell: prints one progress line.
+    """
+
+    def __init__(self, target: Target, report_dir: Path, tell: Callable[[str], None]) -> None:
+        self.target = target
+        self.report_dir = report_dir
+        self.redactor = Redactor()
+        self.recorder = Recorder(self.redactor)
+        self.bundled: BundledServer | None = None
+        self.residue: list[Residue] = []
+        self.known_values: set[str] | None = None
+        """Recognizable values of the owner's records, once they were read."""
+        self._tell = tell
+        self._clients: dict[str, OAuthClient] = {}
+        self._registered: list[tuple[str, str]] = []
+        self._owner_token: TokenResponse | None = None
+        self._signed_in = False
+        self._shared: dict[str, TokenResponse] = {}
+        self._offer: DataOffer | None = None
+        self._expiring: dict[tuple[str, Kind], DeviceAuthorization] = {}
+        self.waiting: Waiting
+        self.approver: Approver
+        self.discovery: Discovery
+
+    # -- beginning and end -------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Start the bundled server if no URL was given, and read the deployment's metadata.
+
+        Raises:
+            Unreachable: there is nothing to judge.
+        """
+        target = self.target
+        if target.base_url is None:
+            from pdpp_conformance.bundled import BundledServer
+
+            self.bundled = BundledServer()
+            self.bundled.start()
+            target = replace(
+                target,
+                base_url=self.bundled.base_url,
+                owner_password=self.bundled.owner_password,
+                introspection=self.bundled.introspection,
+            )
+            self.waiting = MovedClock(self.bundled.now, self.bundled.advance)
+        else:
+            self.waiting = RealClock(self.max_wait, self._tell)
+        self.target = target
+        for secret, word in (
+            (target.owner_password, "password"),
+            (target.introspection.secret if target.introspection else None, "client_secret"),
+        ):
+            if secret:
+                self.redactor.register(secret, word)
+        self.approver = self._make_approver()
+        assert target.base_url is not None
+        self.discovery = discover(self.recorder, target, target.base_url)
+
+    @property
+    def max_wait(self) -> float:
+        """How many seconds the run may really wait in all."""
+        given = self.target.limits.max_wait
+        return DEFAULT_MAX_WAIT_SECONDS if given is None else given
+
+    def close(self) -> None:
+        """Remove what was created, and end what was started; what cannot be removed is residue."""
+        self.recorder.scenario = None
+        try:
+            if hasattr(self, "discovery") and self.bundled is None:
+                self._clean_up()
+        finally:
+            if hasattr(self, "approver"):
+                self.approver.close()
+            self.recorder.close()
+            if self.bundled is not None:
+                self.bundled.stop()
+
+    def _make_approver(self) -> Approver:
+        words = self.target.approver
+        if words.kind == "none":
+            return NoApprover("nobody plays the owner (--approver none)", "--approver browser and the owner's password")
+        if words.kind != "browser":
+            return NoApprover(f"the approver {words.kind} is not available yet", "--approver browser")
+        return BrowserApprover(
+            words,
+            self.recorder,
+            username=self.target.owner_username,
+            password=self.target.owner_password,
+            screenshots=self.report_dir / "attachments",
+            report_dir=self.report_dir,
+        )
+
+    # -- parties -----------------------------------------------------------------------------------------------------
+
+    def client(
+        self, name: str = "the client", *, grant_types: Sequence[str] = (DEVICE_CODE_GRANT, "refresh_token")
+    ) -> OAuthClient:
+        """Return the client of that name, made known to the deployment at the first call.
+
+        Raises:
+            Blocked: the deployment offers no way that the harness can use.
+        """
+        if name not in self._clients:
+            self._clients[name] = self._make_client(name, grant_types)
+        return self._clients[name]
+
+    def owner_token(self) -> TokenResponse:
+        """Return the run's one owner token, from a trusted owner-agent device authorization.
+
+        Raises:
+            Blocked: the deployment does not issue one.
+        """
+        if self._owner_token is None:
+            device = self.client("the owner agent").start("trusted_owner_agent")
+            self.approver.approve(device)
+            self._owner_token = read_token_response(device.poll())
+        return self._owner_token
+
+    def offer(self) -> DataOffer:
+        """Return what there is to ask for: the target file's word, else what the owner's REST surface tells.
+
+        Raises:
+            Blocked: neither tells.
+        """
+        if self._offer is None:
+            if self.target.authorization_details is not None:
+                self._offer = offer_of_target(self.target.authorization_details, self.target.stream_outside_the_grant)
+            else:
+                self._offer = self._offer_from_rest()
+        return self._offer
+
+    def one_stream(self) -> list[dict[str, Any]]:
+        """Return ``authorization_details`` for the first stream there is to ask for."""
+        source, stream = self.offer().first_stream()
+        return [self.offer().entry(source, [{"name": stream.name}])]
+
+    def two_streams(self) -> list[dict[str, Any]]:
+        """Return ``authorization_details`` for two streams of one source.
+
+        Raises:
+            Blocked: no source with two streams is known.
+        """
+        source = self.offer().source_with(2)
+        return [self.offer().entry(source, [{"name": stream.name} for stream in source.streams[:2]])]
+
+    def second_stream(self) -> str:
+        """Return the name of the second stream of :meth:`two_streams`."""
+        return str(self.two_streams()[0]["streams"][1]["name"])
+
+    def two_sources(self) -> list[dict[str, Any]]:
+        """Return ``authorization_details`` for a stream of each of two sources.
+
+        Raises:
+            Blocked: only one source is known.
+        """
+        offer = self.offer()
+        return [offer.entry(source, [{"name": source.streams[0].name}]) for source in offer.two_sources()]
+
+    def client_token(self) -> TokenResponse:
+        """Return the run's one client token for one stream; scenarios that would spoil it get their own."""
+        return self._shared_token("client", self.one_stream)
+
+    def package_token(self) -> TokenResponse:
+        """Return the run's one client token for a package of two sources."""
+        return self._shared_token("package", self.two_sources)
+
+    def _shared_token(self, name: str, details: Callable[[], list[dict[str, Any]]]) -> TokenResponse:
+        if name not in self._shared:
+            self._shared[name] = self.granted(details(), self.client())
+        return self._shared[name]
+
+    @property
+    def client_kinds(self) -> tuple[str, ...]:
+        """The names of the kind ``client``; a package's may be called ``mcp_package`` where the metadata lists it."""
+        listed = self.discovery.mcp_resource_metadata.content.get("pdpp_token_kinds_supported")
+        package = isinstance(listed, list) and "mcp_package" in listed
+        return ("client", "mcp_package") if package else ("client",)
+
+    def approved(self, device: DeviceAuthorization) -> DeviceAuthorization:
+        """Let the owner approve a request."""
+        self.approver.approve(device)
+        return device
+
+    def denied(self, device: DeviceAuthorization) -> DeviceAuthorization:
+        """Let the owner deny a request."""
+        self.approver.deny(device)
+        return device
+
+    def last_token(self, device: DeviceAuthorization) -> TokenResponse:
+        """Return the token that a device code was redeemed to.
+
+        Raises:
+            Blocked: it was not.
+        """
+        if device.redeemed is None:
+            raise Blocked(
+                "the device code was not redeemed", unblock="a deployment that redeems an approved device code"
+            )
+        return read_token_response(device.redeemed)
+
+    def owner_session(self) -> Sequence[tuple[str, str]]:
+        """Return the owner's cookies at the deployment, after the owner signed in for the run's own token."""
+        self.owner_token()
+        return self.approver.session_cookies()
+
+    def granted(
+        self, details: Sequence[Mapping[str, Any]], client: OAuthClient, *, without_streams: Sequence[str] = ()
+    ) -> TokenResponse:
+        """Let a client ask for ``details``, the owner approve, and the client redeem.
+
+        Raises:
+            Blocked: any of it does not work.
+        """
+        device = client.start("grant_scoped_mcp", details)
+        self.approver.approve(device, without_streams=without_streams)
+        return read_token_response(device.poll())
+
+    def mcp(self, bearer: str | None, *, actor: str) -> McpSession:
+        """Return a conversation with the MCP resource under a bearer."""
+        return McpSession(
+            self.recorder, self.discovery.mcp_resource, bearer, actor=actor, revision=self.target.mcp_revision
+        )
+
+    def rest(self, path: str, bearer: str | None, *, actor: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """GET a path of the owner's REST surface.
+
+        Raises:
+            Blocked: the metadata names no query base.
+        """
+        base = self.discovery.query_base
+        if base is None:
+            raise Blocked(
+                "the metadata names no query base for owner tokens",
+                unblock="protected resource metadata with pdpp_core_query_base or owner-agent onboarding",
+            )
+        return self.recorder.send("GET", base + path, actor=actor, bearer=bearer, headers=headers or {})
+
+    def introspect(self, token: str) -> Answer:
+        """Introspect a token as the resource server (RFC 7662 §2.1).
+
+        Raises:
+            Blocked: there is no endpoint, or no credentials for it.
+        """
+        url = self.discovery.endpoint("introspection_endpoint")
+        if url is None:
+            raise Blocked(
+                "the metadata advertises no introspection endpoint", unblock="introspection_endpoint in metadata"
+            )
+        credentials = self.target.introspection
+        if credentials is None:
+            raise Blocked(
+                "introspection needs the resource server's credentials",
+                unblock="PDPP_INTROSPECTION_CLIENT_ID and PDPP_INTROSPECTION_CLIENT_SECRET",
+            )
+        return self.recorder.send(
+            "POST",
+            url,
+            actor="the resource server",
+            form={"token": token},
+            basic=(credentials.identifier, credentials.secret),
+        )
+
+    def restart(self) -> None:
+        """Restart the server.
+
+        Raises:
+            Excluded: the target is not the bundled server.
+        """
+        if self.bundled is None:
+            raise Excluded("a restart needs control of the server, which a run against a URL does not have")
+        self.bundled.restart()
+
+    # -- codes that must expire: started first, judged last ----------------------------------------------------------
+
+    def start_early(self) -> None:
+        """Start what has to expire, so that its time runs while other things are judged."""
+        for state, kind in EXPIRING:
+            try:
+                self._expiring_device(state, kind)
+            except (Conclusion, OffLimits):
+                continue  # the scenario that needs it will tell
+
+    def expired(self, state: str, kind: Kind) -> DeviceAuthorization:
+        """Return a device authorization whose codes have expired, ``undecided`` or ``approved`` before.
+
+        Raises:
+            Blocked: the run may not wait that long.
+        """
+        device = self._expiring_device(state, kind)
+        self.waiting.until(device.expires_at + EXPIRY_MARGIN_SECONDS, f"the {state} device code to expire")
+        return device
+
+    def _expiring_device(self, state: str, kind: Kind) -> DeviceAuthorization:
+        if (state, kind) not in self._expiring:
+            details = self.one_stream() if kind == "grant_scoped_mcp" else ()
+            device = self.client().start(kind, details)
+            if state == "approved":
+                self.approver.approve(device)
+            self._expiring[state, kind] = device
+        return self._expiring[state, kind]
+
+    # -- how the parties are made ------------------------------------------------------------------------------------
+
+    def _make_client(self, name: str, grant_types: Sequence[str]) -> OAuthClient:
+        wanted = self.target.client
+        if wanted.registration != "dynamic" and wanted.client_id is not None:
+            if self._clients and name != "the owner agent":
+                raise Blocked(
+                    "the target file names one client, and this needs another",
+                    unblock="client.registration: dynamic in the target file",
+                )
+            return self._client(wanted.client_id, name)
+        if self.discovery.endpoint("registration_endpoint") is not None:
+            return self._client(self._register(name, grant_types), name)
+        listed = self.discovery.authorization_server.content.get("pdpp_pre_registered_public_clients")
+        known = [
+            client["client_id"]
+            for client in (listed if isinstance(listed, list) else [])
+            if isinstance(client, dict) and isinstance(client.get("client_id"), str)
+        ]
+        free = [
+            client_id for client_id in known if client_id not in {made.client_id for made in self._clients.values()}
+        ]
+        if name in ("the client", "the owner agent") and known:
+            return self._client(known[0], name)
+        if name == "another client" and free:
+            return self._client(free[-1], name)
+        raise Blocked(
+            f"the deployment offers no way to come by {name}: no registration endpoint, no pre-registered client",
+            unblock="client.client_id in the target file",
+        )
+
+    def _client(self, client_id: str, name: str) -> OAuthClient:
+        return OAuthClient(
+            client_id,
+            name=name,
+            recorder=self.recorder,
+            discovery=self.discovery,
+            waiting=self.waiting,
+            scope=self.target.client.scope,
+        )
+
+    def _register(self, name: str, grant_types: Sequence[str]) -> str:
+        endpoint = self.discovery.endpoint("registration_endpoint")
+        assert endpoint is not None
+        metadata: dict[str, Any] = {
+            "client_name": f"{CLIENT_NAME}: {name}",
+            "grant_types": list(grant_types),
+            "token_endpoint_auth_method": "none",
+        }
+        if "authorization_code" in grant_types:
+            metadata |= {"redirect_uris": ["http://127.0.0.1/callback"], "response_types": ["code"]}
+        headers = self._owner_session_headers()
+        answer = self.recorder.send("POST", endpoint, actor=name, json_body=metadata, headers=headers)
+        client_id = answer.member("client_id")
+        if not isinstance(client_id, str):
+            raise Blocked(
+                f"registering a client was answered {answer.summary}",
+                unblock="a registration endpoint that takes a public device client, or client.client_id in the target file",
+            )
+        self._registered.append((client_id, name))
+        return client_id
+
+    def _owner_session_headers(self) -> dict[str, str]:
+        """The owner's session, where one is to be had: a client registered in it can be removed in it."""
+        if not isinstance(self.approver, BrowserApprover):
+            return {}
+        try:
+            self._sign_in_once(self.approver)
+            cookies = self.approver.session_cookies()
+        except Blocked:
+            return {}
+        return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies)} if cookies else {}
+
+    def _sign_in_once(self, approver: BrowserApprover) -> None:
+        """Let the owner sign in at the page that the metadata names, before anything else needs it."""
+        url = self.discovery.owner_agent_onboarding.get("owner_approval_url")
+        if not self._signed_in and isinstance(url, str) and self.recorder.is_allowed(url):
+            self._signed_in = True
+            approver.sign_in(url)
+
+    def _offer_from_rest(self) -> DataOffer:
+        details_type = self.discovery.authorization_details_type
+        if details_type is None:
+            raise Blocked(
+                "the metadata advertises no authorization_details type",
+                unblock="authorization_details to ask for, in the target file",
+            )
+        bearer = self.owner_token().access_token
+        documents = []
+        for path in ("/schema", "/streams"):
+            try:
+                documents.append(self.rest(path, bearer, actor="the owner agent").json())
+            except Conclusion:
+                continue
+        return offer_of_schema(details_type, documents)
+
+    # -- cleaning up -------------------------------------------------------------------------------------------------
+
+    def _clean_up(self) -> None:
+        for client in self._clients.values():
+            if client.client_id not in {client_id for client_id, _ in self._registered}:
+                self._revoke_tokens(client)
+        headers: dict[str, str] | None = None
+        for client_id, name in self._registered:
+            if headers is None:
+                headers = self._owner_session_headers()
+            self._remove_client(client_id, name, headers)
+
+    def _revoke_tokens(self, client: OAuthClient) -> None:
+        for token in reversed(client.issued):
+            try:
+                answer = client.revoke(token)
+            except Conclusion as problem:
+                self.residue.append(Residue(f"a token of {client.name}", str(problem)))
+                return
+            if answer.status != 200:
+                self.residue.append(Residue(f"a token of {client.name}", f"revocation was answered {answer.summary}"))
+
+    def _remove_client(self, client_id: str, name: str, headers: Mapping[str, str]) -> None:
+        endpoint = self.discovery.endpoint("registration_endpoint")
+        problem = "the owner never signed in"
+        if headers and endpoint is not None:
+            try:
+                answer = self.recorder.send(
+                    "DELETE", f"{endpoint}/{client_id}", actor="the harness, cleaning up", headers=headers
+                )
+            except (NoAnswer, OffLimits) as error:
+                problem = str(error)
+            else:
+                if answer.status in (200, 204):
+                    return
+                problem = f"removal was answered {answer.summary}"
+        self.residue.append(Residue(f"the client {name}", problem))
+        for client in self._clients.values():
+            if client.client_id == client_id:
+                self._revoke_tokens(client)

@@ -1,0 +1,202 @@
+"""The target: what the operator says about the deployment under test, by file, environment and options."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import jsonschema
+import yaml
+
+from pdpp_conformance.specification import specification_root
+
+ApproverKind = Literal["browser", "http", "manual", "none"]
+
+_COMMAND_TIMEOUT_SECONDS = 30
+
+
+class TargetError(Exception):
+    """The target is not usable as given; the message is one sentence with the next step."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """An identifier and its secret."""
+
+    identifier: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ClientToUse:
+    """How the harness comes by its OAuth clients."""
+
+    registration: Literal["dynamic", "pre_registered", "client_id_metadata_document"] = "dynamic"
+    client_id: str | None = None
+    scope: str | None = None
+
+
+@dataclass(frozen=True)
+class ApproverWords:
+    """Who plays the owner, and the visible names of the buttons that the owner presses, most telling first."""
+
+    kind: ApproverKind = "browser"
+    approve: tuple[str, ...] = ("Approve", "Allow access", "Allow", "Authorize", "Accept", "Confirm")
+    deny: tuple[str, ...] = ("Deny", "Decline", "Reject", "Refuse")
+    proceed: tuple[str, ...] = ("Continue", "Next", "Sign in", "Log in", "Login", "Submit", "Verify", "Review")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of a run. ``None`` leaves the default of the kind of run, bundled or against a URL."""
+
+    max_wait: float | None = None
+    requests: int | None = None
+    requests_per_second: float | None = None
+    allow_fuzzing: bool = False
+    allow_code_guessing: bool = False
+    accept_residue: bool = False
+
+
+@dataclass(frozen=True)
+class Target:
+    """The deployment under test, before anything was asked of it."""
+
+    base_url: str | None = None
+    """``None`` for the bundled server."""
+    authorization_server: str | None = None
+    mcp_url: str | None = None
+    profile: Literal["pdpp", "rfc8628"] = "pdpp"
+    owner_username: str | None = None
+    owner_password: str | None = field(default=None, repr=False)
+    introspection: Credentials | None = None
+    client: ClientToUse = ClientToUse()
+    authorization_details: tuple[Mapping[str, Any], ...] | None = None
+    stream_outside_the_grant: str | None = None
+    approver: ApproverWords = ApproverWords()
+    mcp_revision: str | None = None
+    limits: Limits = Limits()
+    window: Mapping[str, Any] = field(default_factory=dict)
+    attestations: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_target(
+    path: Path | None,
+    *,
+    base_url: str | None,
+    approver: ApproverKind | None,
+    max_wait: float | None,
+    environment: Mapping[str, str] = os.environ,
+) -> Target:
+    """Put the target together: the file, then the environment, then the options, the later winning.
+
+    Raises:
+        TargetError: the file is unreadable or does not fit schemas/target.schema.json, or a URL is none.
+    """
+    content = {} if path is None else _read_file(path)
+    chosen = base_url or content.get("base_url")
+    if chosen is not None:
+        chosen = _checked_url(chosen)
+    approver_words = _approver(content.get("approver", {}))
+    limits = Limits(**content.get("limits", {}))
+    return Target(
+        base_url=chosen,
+        authorization_server=content.get("authorization_server"),
+        mcp_url=content.get("mcp_url"),
+        profile=content.get("profile", "pdpp"),
+        owner_username=_owner_username(content.get("owner", {}), environment),
+        owner_password=_owner_password(content.get("owner", {}), environment),
+        introspection=_introspection(content.get("introspection", {}), environment),
+        client=ClientToUse(**content.get("client", {})),
+        authorization_details=tuple(content["authorization_details"]) if "authorization_details" in content else None,
+        stream_outside_the_grant=content.get("outside_the_grant", {}).get("stream"),
+        approver=replace(approver_words, kind=approver) if approver else approver_words,
+        mcp_revision=content.get("mcp_revision"),
+        limits=replace(limits, max_wait=max_wait) if max_wait is not None else limits,
+        window=content.get("window", {}),
+        attestations=content.get("attestations", {}),
+    )
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TargetError(f"the target file {path} cannot be read ({type(error).__name__}); check --target") from None
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        where = f" near line {line + 1}" if line is not None else ""
+        raise TargetError(f"the target file {path} is not well-formed YAML{where}; mend it and run again") from None
+    schema = json.loads((specification_root() / "schemas" / "target.schema.json").read_text(encoding="utf-8"))
+    problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(content))
+    if problem is not None:
+        place = problem.json_path.removeprefix("$.") if problem.path else "the file"
+        raise TargetError(f"the target file {path}: {place}: {problem.message[:200]}; mend it and run again")
+    if not isinstance(content, dict):
+        raise TargetError(f"the target file {path} is empty; see targets/example.yaml")
+    return content
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.fragment
+        usable = usable and parts.username is None and (parts.port is None or 0 < parts.port)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise TargetError(
+            f"--base-url {url[:200]!r} is no http or https URL; give the origin, the issuer or the MCP URL"
+        )
+    return url.rstrip("/")
+
+
+def _approver(content: Mapping[str, Any]) -> ApproverWords:
+    words = ApproverWords()
+    return ApproverWords(
+        kind=content.get("kind", words.kind),
+        approve=tuple(content.get("approve", words.approve)),
+        deny=tuple(content.get("deny", words.deny)),
+        proceed=tuple(content.get("continue", words.proceed)),
+    )
+
+
+def _owner_username(content: Mapping[str, str], environment: Mapping[str, str]) -> str | None:
+    named = environment.get(content.get("username_env", "PDPP_OWNER_USERNAME"))
+    return named or content.get("username")
+
+
+def _owner_password(content: Mapping[str, str], environment: Mapping[str, str]) -> str | None:
+    named = environment.get(content.get("password_env", "PDPP_OWNER_PASSWORD"))
+    if named or "password_command" not in content:
+        return named
+    return _run(content["password_command"], "owner.password_command")
+
+
+def _introspection(content: Mapping[str, str], environment: Mapping[str, str]) -> Credentials | None:
+    identifier = environment.get(content.get("client_id_env", "PDPP_INTROSPECTION_CLIENT_ID")) or content.get(
+        "client_id"
+    )
+    secret = environment.get(content.get("client_secret_env", "PDPP_INTROSPECTION_CLIENT_SECRET"))
+    if not secret and "client_secret_command" in content:
+        secret = _run(content["client_secret_command"], "introspection.client_secret_command")
+    return Credentials(identifier, secret) if identifier and secret else None
+
+
+def _run(command: str, key: str) -> str:
+    try:
+        done = subprocess.run(
+            shlex.split(command), capture_output=True, text=True, timeout=_COMMAND_TIMEOUT_SECONDS, check=True
+        )
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise TargetError(f"{key} did not give a secret ({type(error).__name__}); run it by hand and mend it") from None
+    return done.stdout.rstrip("\r\n")

@@ -1,0 +1,82 @@
+"""Requests that are almost right: each named difference, made from the well-formed value."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+Entry = dict[str, Any]
+
+
+def _with_port(resource: str) -> str:
+    parts = urlsplit(resource)
+    port = (parts.port or (443 if parts.scheme == "https" else 80)) + 1
+    return resource.replace(parts.netloc, f"{parts.hostname}:{port}", 1)
+
+
+def _with_scheme(resource: str) -> str:
+    scheme = urlsplit(resource).scheme
+    return resource.replace(scheme, "http" if scheme == "https" else "https", 1)
+
+
+RESOURCES: Mapping[str, Callable[[str], str]] = {
+    "another path": lambda resource: f"{resource}/other",
+    "another host": lambda resource: resource.replace(urlsplit(resource).netloc, "other.invalid", 1),
+    "another scheme": _with_scheme,
+    "another port": _with_port,
+    "a query": lambda resource: f"{resource}?a=b",
+    "a fragment": lambda resource: f"{resource}#part",
+    "a trailing slash": lambda resource: f"{resource}/",
+    "capitals": lambda resource: resource.replace(urlsplit(resource).path, urlsplit(resource).path.upper(), 1),
+    "no scheme": lambda resource: resource.partition("://")[2],
+}
+"""Resources that are not the MCP resource, by what is different."""
+
+
+def _changed(change: Callable[[Entry], object]) -> Callable[[Entry], str]:
+    def make(entry: Entry) -> str:
+        changed = copy.deepcopy(entry)
+        change(changed)
+        return json.dumps([changed])
+
+    return make
+
+
+def _first_stream(change: Callable[[Entry], object]) -> Callable[[Entry], str]:
+    return _changed(lambda entry: change(entry["streams"][0]))
+
+
+AUTHORIZATION_DETAILS: Mapping[str, Callable[[Entry], str]] = {
+    "no JSON in them": lambda _: "[{",
+    "an object instead of an array": lambda entry: json.dumps(entry),
+    "no entry": lambda _: "[]",
+    "an entry that is no object": lambda _: '["everything"]',
+    "an unknown type": _changed(lambda entry: entry.update(type="https://type.invalid/other")),
+    "no type": _changed(lambda entry: entry.pop("type")),
+    "an unknown member": _changed(lambda entry: entry.update(everything=True)),
+    "no source": _changed(lambda entry: entry.pop("source")),
+    "an unknown source": _changed(lambda entry: entry["source"].update(id="https://source.invalid/unknown")),
+    "a source of unknown kind": _changed(lambda entry: entry["source"].update(kind="everything")),
+    "an unknown member in a source": _changed(lambda entry: entry["source"].update(everything=True)),
+    "no streams": _changed(lambda entry: entry.pop("streams")),
+    "an empty list of streams": _changed(lambda entry: entry.update(streams=[])),
+    "an unknown stream": _first_stream(lambda stream: stream.update(name="no_such_stream")),
+    "a stream beside all streams": _changed(lambda entry: entry["streams"].append({"name": "*"})),
+    "an unknown member in a stream": _first_stream(lambda stream: stream.update(everything=True)),
+    "an unknown field": _first_stream(lambda stream: stream.update(fields=["no_such_field"])),
+    "an empty list of fields": _first_stream(lambda stream: stream.update(fields=[])),
+    "no purpose": _changed(lambda entry: entry.pop("purpose_code")),
+    "a relative purpose": _changed(lambda entry: entry.update(purpose_code="assistant")),
+    "an unknown access mode": _changed(lambda entry: entry.update(access_mode="forever")),
+    "no access mode": _changed(lambda entry: entry.pop("access_mode")),
+    "a reversed time range": _first_stream(
+        lambda stream: stream.update(time_range={"since": "2026-02-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"})
+    ),
+    "a time that is none": _first_stream(lambda stream: stream.update(time_range={"since": "yesterday"})),
+    "nine entries": lambda entry: json.dumps([entry] * 9),
+    "more than 16 KiB": _changed(lambda entry: entry.update(purpose_description="x" * (16 * 1024))),
+}
+"""Authorization details that break a rule, by what is wrong with them (wire contract §6)."""

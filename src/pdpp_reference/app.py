@@ -1,0 +1,223 @@
+"""The composition root: every collaborator made once and handed to the next, and the application that serves them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from pdpp_reference.authorization_server.authorization_requests import AuthorizationRequests
+from pdpp_reference.authorization_server.authorize import AuthorizeEndpoint, CodeRequests, authorization_response_url
+from pdpp_reference.authorization_server.client_id_metadata_document import HttpsMetadataDocuments
+from pdpp_reference.authorization_server.clients import Clients, MetadataDocuments
+from pdpp_reference.authorization_server.consent import Consent
+from pdpp_reference.authorization_server.device_authorization import DeviceAuthorizationEndpoint, DeviceCodeGrant
+from pdpp_reference.authorization_server.introspection import IntrospectionEndpoint
+from pdpp_reference.authorization_server.metadata import MetadataEndpoint, metadata_path
+from pdpp_reference.authorization_server.pushed_authorization import PushedAuthorizationEndpoint
+from pdpp_reference.authorization_server.redemption import Redemption
+from pdpp_reference.authorization_server.registration import RegistrationEndpoint
+from pdpp_reference.authorization_server.revocation import GrantRevocationEndpoint, RevocationEndpoint
+from pdpp_reference.authorization_server.token import AuthorizationCodeGrant, RefreshTokenGrant, TokenEndpoint
+from pdpp_reference.authorization_server.tokens import StoredAccessTokens, Tokens
+from pdpp_reference.clock import Clock
+from pdpp_reference.errors import OAuthError, RestError
+from pdpp_reference.grants.access import AccessTokens
+from pdpp_reference.grants.grants import Grants
+from pdpp_reference.http import Handler, endpoint, oauth_error_answer, rest_error_answer
+from pdpp_reference.logs import RequestLog
+from pdpp_reference.origin import PinnedOrigin
+from pdpp_reference.owner.attempts import Attempts
+from pdpp_reference.owner.connect_page import ConnectPage
+from pdpp_reference.owner.consent_page import ConsentPage
+from pdpp_reference.owner.decision import Decisions
+from pdpp_reference.owner.device_page import DevicePage
+from pdpp_reference.owner.forms import OwnForms
+from pdpp_reference.owner.grants_page import GrantsPage
+from pdpp_reference.owner.login import LoginPage
+from pdpp_reference.owner.pages import Pages
+from pdpp_reference.owner.password import Owners
+from pdpp_reference.owner.routes import owner_routes
+from pdpp_reference.owner.sessions import OwnerSessions
+from pdpp_reference.resource_server.bearer import BearerCheck
+from pdpp_reference.resource_server.mcp import McpServer
+from pdpp_reference.resource_server.routes import resource_server_routes
+from pdpp_reference.sample_data import load_catalogue
+from pdpp_reference.settings import DEVICE_CODE_GRANT, Settings
+from pdpp_reference.sources import SourceCatalogue
+from pdpp_reference.storage.store import Store, open_store
+
+
+@dataclass
+class Collaborators:
+    """What the endpoints are made of. A field replaced before :func:`create_app` replaces that part everywhere."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    catalogue: SourceCatalogue
+    documents: MetadataDocuments
+    clients: Clients
+    requests: AuthorizationRequests
+    grants: Grants
+    tokens: Tokens
+    access_tokens: AccessTokens
+    consent: Consent
+    redemption: Redemption
+    owners: Owners
+    sessions: OwnerSessions
+    bearer_check: BearerCheck
+
+
+def compose(settings: Settings, clock: Clock) -> Collaborators:
+    """Open the database and make every collaborator.
+
+    Raises:
+        StorageError: the database cannot be opened.
+    """
+    store = open_store(settings.database_url)
+    documents = HttpsMetadataDocuments(clock)
+    clients = Clients(store, clock, documents)
+    clients.install_pre_registered()
+    requests = AuthorizationRequests(clock)
+    grants = Grants(clock)
+    tokens = Tokens(settings, clock, grants)
+    access_tokens = StoredAccessTokens(store, tokens)
+    owners = Owners(store, clock)
+    if settings.owner_password is not None:
+        owners.set_password(settings.owner_password)
+    return Collaborators(
+        settings=settings,
+        clock=clock,
+        store=store,
+        catalogue=load_catalogue(),
+        documents=documents,
+        clients=clients,
+        requests=requests,
+        grants=grants,
+        tokens=tokens,
+        access_tokens=access_tokens,
+        consent=Consent(settings, store, clock, requests, clients),
+        redemption=Redemption(requests, grants, tokens),
+        owners=owners,
+        sessions=OwnerSessions(settings, store, clock),
+        bearer_check=BearerCheck(settings, access_tokens),
+    )
+
+
+def create_app(parts: Collaborators) -> ASGIApp:
+    """Return the application: authorization server, owner's pages and resource server on one origin."""
+    mcp_server = McpServer(parts.settings, parts.catalogue)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with mcp_server.lifespan():
+            yield
+
+    app = Starlette(
+        routes=[
+            *_authorization_server_routes(parts),
+            *_owner_routes(parts),
+            *resource_server_routes(parts.settings, parts.catalogue, parts.bearer_check, mcp_server),
+        ],
+        exception_handlers={OAuthError: _refused, RestError: _refused, HTTPException: _no_route},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    origins = frozenset({parts.settings.issuer, parts.settings.resource_origin})
+    return RequestLog(PinnedOrigin(app, origins))
+
+
+def _authorization_server_routes(parts: Collaborators) -> list[BaseRoute]:
+    settings, store, clients, requests = parts.settings, parts.store, parts.clients, parts.requests
+    code_requests = CodeRequests(settings, store, requests, parts.catalogue)
+    token = TokenEndpoint(
+        clients,
+        {
+            DEVICE_CODE_GRANT: DeviceCodeGrant(store, parts.clock, requests, parts.redemption),
+            "authorization_code": AuthorizationCodeGrant(store, requests, parts.redemption),
+            "refresh_token": RefreshTokenGrant(store, parts.tokens),
+        },
+    )
+    pages = Pages(settings)
+
+    def error_page(status: int, message: str) -> Response:
+        return pages.error(status, message=message)
+
+    def route(method: str, path: str, handler: Handler) -> Route:
+        return Route(path, endpoint(handler, max_body_bytes=settings.max_body_bytes), methods=[method])
+
+    routes: list[BaseRoute] = [
+        route("GET", metadata_path(settings), MetadataEndpoint(settings).answer),
+        route(
+            "POST",
+            "/oauth/device_authorization",
+            DeviceAuthorizationEndpoint(settings, store, clients, requests, parts.catalogue).answer,
+        ),
+        route("POST", "/oauth/token", token.answer),
+        route("GET", "/oauth/authorize", AuthorizeEndpoint(settings, clients, code_requests, error_page).answer),
+        route("POST", "/oauth/par", PushedAuthorizationEndpoint(settings, clients, code_requests).answer),
+        route("POST", "/introspect", IntrospectionEndpoint(settings, parts.access_tokens).answer),
+        route("POST", "/oauth/revoke", RevocationEndpoint(store, clients, parts.tokens).answer),
+    ]
+    if settings.registration_enabled:
+        registration = RegistrationEndpoint(settings, store, clients, lambda request: _subject(parts, request))
+        routes += [
+            route("POST", "/oauth/register", registration.answer),
+            route("DELETE", "/oauth/register/{client_id}", registration.remove),
+        ]
+    return routes
+
+
+def _owner_routes(parts: Collaborators) -> list[BaseRoute]:
+    settings, sessions = parts.settings, parts.sessions
+    pages, forms = Pages(settings), OwnForms(settings)
+    decisions = Decisions(settings, parts.clock, parts.catalogue)
+    codes = Attempts(parts.store, parts.clock, settings.wrong_codes_per_minute)
+    passwords = Attempts(parts.store, parts.clock, settings.wrong_passwords_per_minute)
+    return owner_routes(
+        settings,
+        pages,
+        login=LoginPage(pages, forms, sessions, parts.owners, passwords),
+        device=DevicePage(pages, forms, sessions, codes, parts.consent, decisions),
+        consent=ConsentPage(
+            pages,
+            forms,
+            sessions,
+            parts.consent,
+            decisions,
+            lambda request, code: authorization_response_url(settings, request, code),
+        ),
+        grants=GrantsPage(pages, forms, sessions, parts.store, parts.grants, parts.clients, parts.catalogue),
+        connect=ConnectPage(settings, pages, sessions, parts.catalogue),
+        revoke_with_token=GrantRevocationEndpoint(parts.store, parts.grants, parts.tokens).answer,
+    )
+
+
+def _subject(parts: Collaborators, request: Request) -> str | None:
+    session = parts.sessions.current(request)
+    return None if session is None else session.subject_id
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    if isinstance(error, RestError):
+        return rest_error_answer(request, error)
+    assert isinstance(error, OAuthError)
+    return oauth_error_answer(request, error)
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    """A path or method that nothing answers, told in the form of RFC 6749 §5.2."""
+    assert isinstance(error, HTTPException)
+    code = "not_found" if error.status_code == 404 else "invalid_request"
+    description = "there is nothing here" if error.status_code == 404 else "the method is not allowed here"
+    return oauth_error_answer(
+        request, OAuthError(code, description, status=error.status_code, headers=dict(error.headers or {}))
+    )

@@ -1,0 +1,126 @@
+"""The deployment on a socket: in the foreground for `pdpp serve`, in a thread for those who test against it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from pdpp_reference.app import Collaborators, compose, create_app
+from pdpp_reference.clock import Clock
+from pdpp_reference.settings import Settings
+
+_START_SECONDS = 15.0
+_STOP_SECONDS = 5
+
+
+class CannotListen(Exception):
+    """The address cannot be bound; the message is one sentence with the next step."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on ``host`` and ``port`` (0 for any free one).
+
+    Raises:
+        CannotListen: the address is taken, or not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP, so that asyncio turns Nagle's algorithm off: answers would wait 40 ms otherwise.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        raise CannotListen(f"cannot listen on {host} port {port} ({error.strerror}); choose another --port") from None
+    return listening
+
+
+def server_of(app: ASGIApp, settings: Settings) -> uvicorn.Server:
+    """Return uvicorn, configured to say nothing of itself and to bound what it reads."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            h11_max_incomplete_event_size=settings.max_header_bytes,
+            server_header=False,
+            proxy_headers=False,
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=20,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+            limit_concurrency=500,
+        )
+    )
+
+
+class LoopbackServer:
+    """A deployment on a loopback port, served by a thread. It can be stopped and started again on the same port.
+
+    Args:
+        clock: the time it lives by.
+        adjust: replaces collaborators before the application is made.
+        settings: any field of :class:`Settings` but the two origins.
+    """
+
+    def __init__(
+        self, *, clock: Clock, adjust: Callable[[Collaborators], None] | None = None, port: int = 0, **settings: Any
+    ) -> None:
+        self._clock = clock
+        self._adjust = adjust
+        self._listening: socket.socket | None = bind("127.0.0.1", port)
+        self._port: int = self._listening.getsockname()[1]
+        self.settings = Settings(issuer=self.base_url, resource_origin=self.base_url, **settings)
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._parts: Collaborators | None = None
+
+    @property
+    def base_url(self) -> str:
+        """The origin, without a trailing slash."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def parts(self) -> Collaborators:
+        """The collaborators of the running server."""
+        assert self._parts is not None
+        return self._parts
+
+    def start(self) -> None:
+        """Start serving; return when it answers.
+
+        Raises:
+            RuntimeError: it did not start.
+        """
+        if self._listening is None:
+            self._listening = bind("127.0.0.1", self._port)
+        self._parts = compose(self.settings, self._clock)
+        if self._adjust is not None:
+            self._adjust(self._parts)
+        self._server = server_of(create_app(self._parts), self.settings)
+        arguments = {"sockets": [self._listening]}
+        self._thread = threading.Thread(target=self._server.run, kwargs=arguments, name="pdpp-server", daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                raise RuntimeError("the server did not start")
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        """Stop serving, close the port and the database."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(_STOP_SECONDS * 2)
+        if self._listening is not None:
+            self._listening.close()
+        if self._parts is not None:
+            self._parts.store.close()
+        self._server = self._thread = self._listening = self._parts = None

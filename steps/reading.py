@@ -1,0 +1,119 @@
+"""Reading granted data at the MCP resource, and being refused what was not granted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_bdd import given, parsers, step, then, when
+
+from pdpp_conformance import reading_checks as checks
+from pdpp_conformance.judgement import Judgement
+from pdpp_conformance.mcp_client import SdkSmoke, ToolResult
+from pdpp_conformance.oauth_client import TokenResponse
+from pdpp_conformance.run import Run
+
+
+@given("a client token for one stream with one of its fields left out", target_fixture="narrow")
+def token_without_field(run: Run) -> checks.Narrow:
+    return checks.without_a_field(run)
+
+
+@given("a client token for one stream within part of its time", target_fixture="narrow")
+def token_within_time(run: Run) -> checks.Narrow:
+    return checks.within_part_of_time(run)
+
+
+@step("the client reads the granted stream", target_fixture="result")
+def reads_granted(run: Run, request: Any) -> ToolResult:
+    return checks.read_granted(run, request)
+
+
+@when("the client reads another stream", target_fixture="refusal")
+def reads_another(run: Run, token: TokenResponse) -> ToolResult:
+    return checks.reader(run, token).query(checks.another_stream(run))
+
+
+@when("the client reads a stream that does not exist", target_fixture="other_refusal")
+def reads_nonexistent(run: Run, token: TokenResponse) -> ToolResult:
+    return checks.reader(run, token).query("no_such_stream")
+
+
+@when("the client reads that field", target_fixture="refusal")
+def reads_that_field(narrow: checks.Narrow) -> ToolResult:
+    return narrow.reader.query(narrow.stream, fields=[narrow.left_out])
+
+
+@when("the client reads the schema", target_fixture="result")
+def reads_schema(run: Run, token: TokenResponse) -> ToolResult:
+    return checks.reader(run, token).schema()
+
+
+@when("the client reads a stream of each source", target_fixture="results")
+def reads_both(run: Run, token: TokenResponse) -> list[ToolResult]:
+    return [checks.reader(run, token).query(source.streams[0].name) for source in run.offer().two_sources()]
+
+
+@then("records come back")
+def records_come(judge: Judgement, result: ToolResult) -> None:
+    checks.judge_records(judge, result)
+
+
+@then("records come back from both")
+def records_from_both(judge: Judgement, results: list[ToolResult]) -> None:
+    for result in results:
+        checks.judge_records(judge, result)
+
+
+@then("the tool refuses, and nothing of the owner is told")
+def tool_refuses(judge: Judgement, run: Run, refusal: ToolResult, request: Any) -> None:
+    checks.judge_refusal(judge, run, refusal, request)
+
+
+@then("both refusals are alike")
+def refusals_alike(judge: Judgement, refusal: ToolResult, other_refusal: ToolResult) -> None:
+    checks.judge_alike(judge, refusal, other_refusal)
+
+
+@then("no record holds that field or its value")
+def field_is_absent(judge: Judgement, narrow: checks.Narrow, result: ToolResult) -> None:
+    checks.judge_field_absent(judge, narrow, result)
+
+
+@then("every record lies within the granted time, and some records exist outside it")
+def within_time(judge: Judgement, narrow: checks.Narrow, result: ToolResult) -> None:
+    checks.judge_within_time(judge, narrow, result)
+
+
+@then("the schema names the granted stream and no other")
+def schema_is_bounded(judge: Judgement, run: Run, result: ToolResult) -> None:
+    checks.judge_schema(judge, run, result)
+
+
+# -- the official client -----------------------------------------------------------------------------------------------
+
+
+@when(
+    parsers.parse("the official MCP client connects with it, {era}, lists the tools and queries the granted stream"),
+    target_fixture="smoke",
+)
+def official_client(run: Run, token: TokenResponse, era: str) -> SdkSmoke:
+    return checks.official_client(run, token, era)
+
+
+@then("it gets the tools and the records")
+def gets_tools_and_records(judge: Judgement, smoke: SdkSmoke) -> None:
+    checks.judge_smoke(judge, smoke)
+
+
+@when("the official MCP client connects with the owner token", target_fixture="smoke")
+def official_client_with_owner_token(run: Run, token: TokenResponse) -> SdkSmoke:
+    return checks.official_client(run, token, "with the handshake", plain=True)
+
+
+@then("it gets neither tools nor records")
+def gets_nothing(judge: Judgement, smoke: SdkSmoke) -> None:
+    judge.that(
+        smoke.problem is not None and not smoke.tools,
+        "the client to fail before it has a tool",
+        smoke.problem or f"{len(smoke.tools)} tools",
+    )
