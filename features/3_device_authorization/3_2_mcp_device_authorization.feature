@@ -171,8 +171,7 @@ Feature: MCP device authorization starts from client, MCP resource and authoriza
 
     @CHG-15
     Scenario Outline: The decision page of an MCP request shows <fact>
-      Given an MCP device authorization
-      When the owner opens it
+      Given the decision page of an MCP request
       Then the page shows <fact>
 
       Examples:

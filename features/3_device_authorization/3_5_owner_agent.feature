@@ -41,8 +41,7 @@ Feature: Owner-agent device authorization still works, and its token still fails
 
   @CHG-16
   Scenario Outline: The decision page of an owner-agent request says <statement>
-    Given an owner-agent device authorization
-    When the owner opens it
+    Given the decision page of an owner-agent request
     Then the page says <statement>
 
     Examples:

@@ -38,9 +38,9 @@ def judge_shows_code(judge: Judgement, page: Page, device: DeviceAuthorization) 
     )
 
 
-def judge_fact(judge: Judgement, run: Run, page: Page, device: DeviceAuthorization, fact: str) -> None:
+def judge_fact(judge: Judgement, run: Run, page: Page, fact: str) -> None:
     """One fact of CHG-15 stands where it belongs."""
-    expected = _FACTS[fact](run, page, device)
+    expected = _FACTS[fact](run, page)
     where, text, wanted = expected
     found = all(word.lower() in text.lower() for word in wanted)
     judge.that(found, f"{fact} {where}", f"{'found' if found else 'missing'} on the page {page.title!r}")
@@ -60,22 +60,22 @@ def _expiry(page: Page) -> tuple[str, str, list[str]]:
 
 
 Expected = tuple[str, str, list[str]]
-_FACTS: dict[str, Callable[[Run, Page, DeviceAuthorization], Expected]] = {
-    "the client id as a verified fact": lambda _, page, device: (
+_FACTS: dict[str, Callable[[Run, Page], Expected]] = {
+    "the client id as a verified fact": lambda run, page: (
         "among the verified facts",
         page.protocol_facts,
-        [device.client.client_id],
+        [run.client().client_id],
     ),
-    "the client's name as the client's own claim": lambda _run, page, _: (
+    "the client's name as the client's own claim": lambda _run, page: (
         "apart, among the client's claims",
         "" if CLIENT_NAME.lower() in page.protocol_facts.lower() else page.client_claims,
         [CLIENT_NAME],
     ),
-    "the MCP resource": lambda run, page, _: ("on the page", page.text, [run.discovery.mcp_resource]),
-    "the requested source": lambda run, page, _: ("on the page", page.text, [_source(run)]),
-    "the requested streams": lambda run, page, _: ("on the page", page.text, [_stream(run)]),
-    "when the request expires": lambda _run, page, _: _expiry(page),
-    "a way to approve and a way to deny": lambda run, page, _: (
+    "the MCP resource": lambda run, page: ("on the page", page.text, [run.discovery.mcp_resource]),
+    "the requested source": lambda run, page: ("on the page", page.text, [_source(run)]),
+    "the requested streams": lambda run, page: ("on the page", page.text, [_stream(run)]),
+    "when the request expires": lambda _run, page: _expiry(page),
+    "a way to approve and a way to deny": lambda run, page: (
         "as buttons",
         "both" if _has_both(run, page) else f"buttons {', '.join(page.buttons)}",
         ["both"],

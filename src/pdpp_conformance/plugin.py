@@ -100,7 +100,7 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._root = specification_root()
-        self._report_dir: Path = config.rootpath / config.getoption("report_dir")
+        self._report_dir: Path = config.invocation_params.dir / config.getoption("report_dir")
         self._catalogue = self._read_catalogue()
         self._fail_on = FailOn(config.getoption("fail_on"))
         seed = config.getoption("seed")

@@ -119,8 +119,7 @@ class Redactor:
         if not self._spellings:
             return text
         if self._pattern is None:
-            longest_first = sorted(self._spellings, key=len, reverse=True)
-            self._pattern = re.compile("|".join(re.escape(spelling) for spelling in longest_first))
+            self._pattern = re.compile(_any_of(self._spellings))
         return self._pattern.sub(lambda found: self._spellings[found.group()], text)
 
     def redact_all(self, value: Any) -> Any:
@@ -140,14 +139,18 @@ class Redactor:
             One line a leak: the file and the secret's label, never the secret.
         """
         needles = {
-            spelling.encode("utf-8"): label
+            spelling: label
             for secret, label in self._labels.items()
             for spelling in (*_spellings(secret, label), *_inside_base64(secret))
         }
+        if not needles:
+            return []
+        pattern = re.compile(_any_of(needles))
         found: list[str] = []
         for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-            content = path.read_bytes()
-            labels = {label for needle, label in needles.items() if needle in content}
+            # Every byte is a character of Latin-1; secrets are looked for as the bytes of their UTF-8.
+            content = path.read_bytes().decode("latin-1")
+            labels = {needles[hit] for hit in set(pattern.findall(content))}
             found += [f"{path.relative_to(directory)}: {label}" for label in sorted(labels)]
         return found
 
@@ -163,6 +166,30 @@ class _HiddenValues(HTMLParser):
             self.values.append(attributes["value"] or "")
         if tag == "meta" and "csrf" in (attributes.get("name") or "").lower() and attributes.get("content"):
             self.values.append(attributes["content"] or "")
+
+
+def _any_of(words: Iterable[str]) -> str:
+    """Return a pattern that finds the longest of ``words``, shared beginnings written once: thousands stay fast."""
+    trie: dict[str, Any] = {}
+    for word in words:
+        node = trie
+        for character in word:
+            node = node.setdefault(character, {})
+        node[""] = {}
+    return _pattern_of(trie)
+
+
+def _pattern_of(node: dict[str, Any]) -> str:
+    prefix = ""
+    while len(node) == 1:
+        ((character, node),) = node.items()
+        prefix += re.escape(character)
+        if character == "":
+            return prefix
+    ends = "" in node
+    branches = [re.escape(character) + _pattern_of(below) for character, below in node.items() if character]
+    inner = branches[0] if len(branches) == 1 else "|".join(branches)
+    return f"{prefix}(?:{inner})" + ("?" if ends else "")
 
 
 def _looks_random(value: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pdpp_conformance.approver.approver import Approver, NoApprover
+from pdpp_conformance.approver.approver import Approver, NoApprover, Page
 from pdpp_conformance.approver.browser import BrowserApprover
 from pdpp_conformance.data_offer import DataOffer, offer_of_schema, offer_of_target
 from pdpp_conformance.discovery import DEVICE_CODE_GRANT, Discovery, discover
@@ -69,6 +69,7 @@ class Run:
         self._registered: list[tuple[str, str]] = []
         self._owner_token: TokenResponse | None = None
         self._signed_in = False
+        self._pages: dict[Kind, Page] = {}
         self._shared: dict[str, TokenResponse] = {}
         self._offer: DataOffer | None = None
         self._expiring: dict[tuple[str, Kind], DeviceAuthorization] = {}
@@ -229,6 +230,13 @@ class Run:
         listed = self.discovery.mcp_resource_metadata.content.get("pdpp_token_kinds_supported")
         package = isinstance(listed, list) and "mcp_package" in listed
         return ("client", "mcp_package") if package else ("client",)
+
+    def decision_page(self, kind: Kind) -> Page:
+        """Return the decision page of a request of a kind as the owner reads it; it is opened once and nothing decided."""
+        if kind not in self._pages:
+            details = self.one_stream() if kind == "grant_scoped_mcp" else ()
+            self._pages[kind] = self.approver.read(self.client().start(kind, details))
+        return self._pages[kind]
 
     def approved(self, device: DeviceAuthorization) -> DeviceAuthorization:
         """Let the owner approve a request."""

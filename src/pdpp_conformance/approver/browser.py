@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Error, Locator, Playwright, Response, sync_playwright
 from playwright.sync_api import Page as BrowserPage
@@ -23,6 +23,33 @@ MOST_PAGES = 5
 
 _STEP_TIMEOUT_MS = 8_000
 _ACTOR = "owner's browser"
+_REMEMBER_PAGE = "() => { window.__pdpp_text = document.body.innerText; }"
+_PAGE_CHANGED = "() => document.body && document.body.innerText !== window.__pdpp_text"
+_READ_PAGE = """() => {
+  const seen = (element) => element.checkVisibility({ visibilityProperty: true });
+  const all = (selector) => Array.from(document.querySelectorAll(selector)).filter(seen);
+  const name = (element) =>
+    (element.getAttribute("aria-label") || (element.tagName === "INPUT" ? element.value : element.innerText) || "")
+      .replace(/\\s+/g, " ").trim();
+  const text = (selector) => all(selector).map((element) => element.innerText).join("\\n");
+  return {
+    url: location.href,
+    title: document.title,
+    text: document.body.innerText,
+    headings: all("h1,h2,h3,h4,[role=heading]").map(name),
+    buttons: all("button,input[type=submit],input[type=button],[role=button]").map(name),
+    links: all("a[href]").map(name),
+    markup: document.documentElement.outerHTML,
+    protocol_facts: text("[data-authorship=protocol]"),
+    client_claims: text("[data-authorship=client]"),
+    password_field: all("input[type=password]").length > 0,
+    code_field: ["input[name=user_code]", "input[type=text]", "input:not([type])"]
+      .map((selector) => selector + ":visible")
+      .find((selector) => all(selector.replace(":visible", "")).length > 0) || "",
+  };
+}"""
+"""Reads a page in one go: a question at a time costs a round trip each."""
+
 _VOLATILE = re.compile(r"[A-Z0-9]{4}-[A-Z0-9]{4}|\d|[0-9a-f]{12,}|\S{24,}")
 
 
@@ -68,44 +95,38 @@ class BrowserApprover:
         return list(dict.fromkeys(taken))
 
     def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
-        with self._tab() as tab:
-            return self._read(self._decision_page(tab, device, complete=complete), "the decision page")
+        tab = self._tab()
+        return self._keep(tab, self._decision_page(tab, device, complete=complete), f"the decision page, {device.kind}")
 
     def approve(self, device: DeviceAuthorization, *, without_streams: Sequence[str] = ()) -> Decision:
-        with self._tab() as tab:
-            self._decision_page(tab, device)
-            asked = self._read(tab, f"the decision page, {device.kind}")
-            for stream in without_streams:
-                self._leave_out(tab, stream)
-            return Decision(asked, self._decide(tab, self._words.approve, "approved"))
+        tab = self._tab()
+        asked = self._keep(tab, self._decision_page(tab, device), f"the decision page, {device.kind}")
+        for stream in without_streams:
+            self._leave_out(tab, stream)
+        return Decision(asked, self._decide(tab, self._words.approve, "approved"))
 
     def deny(self, device: DeviceAuthorization) -> Decision:
-        with self._tab() as tab:
-            self._decision_page(tab, device)
-            asked = self._read(tab, f"the decision page, {device.kind}")
-            return Decision(asked, self._decide(tab, self._words.deny, "denied"))
+        tab = self._tab()
+        asked = self._keep(tab, self._decision_page(tab, device), f"the decision page, {device.kind}")
+        return Decision(asked, self._decide(tab, self._words.deny, "denied"))
 
     def enter_code(self, user_code: str, verification_uri: str) -> Page:
-        with self._tab() as tab:
-            self._goto(tab, verification_uri)
-            self._sign_in_if_asked(tab)
-            field = self._code_field(tab)
-            if field is None:
-                raise Blocked(
-                    "the verification URI takes no code", unblock="a verification page with a field for the code"
-                )
-            field.fill(user_code)
-            self._submit(tab, field)
-            return self._read(tab, "the answer to an entered code")
+        tab = self._tab()
+        self._goto(tab, verification_uri)
+        seen = self._sign_in_if_asked(tab, self._look(tab))
+        if not seen.code_field:
+            raise Blocked("the verification URI takes no code", unblock="a verification page with a field for the code")
+        self._enter(tab, seen, user_code)
+        return self._keep(tab, self._look(tab), "the answer to an entered code")
 
     def session_cookies(self) -> Sequence[tuple[str, str]]:
         return [(cookie.get("name", ""), cookie.get("value", "")) for cookie in self._browser_context().cookies()]
 
     def sign_in(self, url: str) -> None:
         """Visit a page that needs the owner's session, and sign in where asked."""
-        with self._tab() as tab:
-            self._goto(tab, url)
-            self._sign_in_if_asked(tab)
+        tab = self._tab()
+        self._goto(tab, url)
+        self._sign_in_if_asked(tab, self._look(tab))
 
     def close(self) -> None:
         """Close the browser and end its driver."""
@@ -121,48 +142,44 @@ class BrowserApprover:
 
     # -- the pages ---------------------------------------------------------------------------------------------------
 
-    def _decision_page(self, tab: BrowserPage, device: DeviceAuthorization, *, complete: bool = False) -> BrowserPage:
+    def _decision_page(self, tab: BrowserPage, device: DeviceAuthorization, *, complete: bool = False) -> _Seen:
         """Walk from the verification URI to the page that offers the decision."""
         self._goto(tab, (device.verification_uri_complete if complete else None) or device.verification_uri)
         entered = complete
         for _ in range(MOST_PAGES):
-            self._sign_in_if_asked(tab)
-            if self._button(tab, self._words.deny) is not None and self._button(tab, self._words.approve) is not None:
-                return tab
-            field = self._code_field(tab)
-            if field is not None and not entered:
-                self._read(tab, "the code entry page")
-                field.fill(device.user_code)
-                self._submit(tab, field)
+            seen = self._sign_in_if_asked(tab, self._look(tab))
+            if seen.offers(self._words.deny) and seen.offers(self._words.approve):
+                return seen
+            if seen.code_field and not entered:
+                self._keep(tab, seen, "the code entry page")
+                self._enter(tab, seen, device.user_code)
                 entered = True
-                continue
-            proceed = self._button(tab, self._words.proceed)
-            if proceed is not None:
-                self._press(tab, proceed)
-                continue
-            if not entered and device.verification_uri_complete is not None:
+            elif proceed := seen.offers(self._words.proceed):
+                self._press(tab, self._named(tab, proceed))
+            elif not entered and device.verification_uri_complete is not None:
                 self._goto(tab, device.verification_uri_complete)
                 entered = True
-                continue
-            break
-        seen = self._read(tab, "where the owner got stuck")
+            else:
+                break
+        stuck = self._keep(tab, self._look(tab), "where the owner got stuck")
         raise Blocked(
-            f"the owner found no page that offers both approval and denial; the last page was {seen.title!r}",
+            f"the owner found no page that offers both approval and denial; the last page was {stuck.title!r}",
             unblock="approver.approve and approver.deny in the target file, with the names that the buttons bear",
         )
 
     def _decide(self, tab: BrowserPage, names: Sequence[str], outcome: str) -> Page:
+        seen = self._look(tab)
         for _ in range(MOST_PAGES):
-            button = self._button(tab, names)
-            if button is None:
+            name = seen.offers(names)
+            if name is None:
                 break
-            self._press(tab, button)
-        return self._read(tab, f"after the owner {outcome}")
+            self._press(tab, self._named(tab, name))
+            seen = self._look(tab)
+        return self._keep(tab, seen, f"after the owner {outcome}")
 
-    def _sign_in_if_asked(self, tab: BrowserPage) -> None:
-        password_field = tab.locator("input[type=password]:visible").first
-        if password_field.count() == 0:
-            return
+    def _sign_in_if_asked(self, tab: BrowserPage, seen: _Seen) -> _Seen:
+        if not seen.password_field:
+            return seen
         if self._password is None:
             raise Blocked(
                 "the owner has to sign in, and no owner password was given",
@@ -173,26 +190,24 @@ class BrowserApprover:
                 "the sign-in page lies on an origin that is not under test; the password was not typed",
                 unblock="authorization_server in the target file, if that origin is the deployment's",
             )
-        self._read(tab, "the sign-in page")
+        self._keep(tab, seen, "the sign-in page")
         if self._username is not None:
             name_field = tab.locator("input[type=text]:visible, input[type=email]:visible").first
             if name_field.count():
                 name_field.fill(self._username)
+        password_field = tab.locator("input[type=password]:visible").first
         password_field.fill(self._password)
         self._submit(tab, password_field)
-        if tab.locator("input[type=password]:visible").count():
-            seen = self._read(tab, "the sign-in page again")
+        for _, value in self.session_cookies():
+            self._recorder.redactor.register(value, "cookie")
+        seen = self._look(tab)
+        if seen.password_field:
+            self._keep(tab, seen, "the sign-in page again")
             raise Blocked(
                 f"the owner's password was not accepted: {seen.text[:120]!r}",
                 unblock="the right owner password in PDPP_OWNER_PASSWORD",
             )
-
-    def _code_field(self, tab: BrowserPage) -> Locator | None:
-        for selector in ("input[name=user_code]:visible", "input[type=text]:visible"):
-            field = tab.locator(selector).first
-            if field.count():
-                return field
-        return None
+        return seen
 
     def _leave_out(self, tab: BrowserPage, stream: str) -> None:
         box = tab.get_by_role("checkbox", name=re.compile(rf"(?<![\w-]){re.escape(stream)}(?![\w-])")).first
@@ -203,30 +218,41 @@ class BrowserApprover:
             )
         box.uncheck()
 
+    def _enter(self, tab: BrowserPage, seen: _Seen, user_code: str) -> None:
+        field = tab.locator(seen.code_field).first
+        field.fill(user_code)
+        self._submit(tab, field)
+
     # -- the browser -------------------------------------------------------------------------------------------------
 
-    def _button(self, tab: BrowserPage, names: Sequence[str]) -> Locator | None:
-        for name in names:
-            exactly = re.compile(rf"^\s*{re.escape(name)}\b", re.IGNORECASE)
-            for role in ("button", "link"):
-                found = tab.get_by_role(role, name=exactly).first
-                if found.count() and found.is_visible():
-                    return found
-        return None
+    def _named(self, tab: BrowserPage, name: str) -> Locator:
+        """Return the button, or else the link, that bears a name."""
+        button = tab.get_by_role("button", name=name, exact=True)
+        return (button if button.count() else tab.get_by_role("link", name=name, exact=True)).first
 
     def _submit(self, tab: BrowserPage, field: Locator) -> None:
         """Submit the form that a field belongs to, by its own button."""
-        form = field.locator("xpath=ancestor::form[1]")
-        button = form.locator("button:visible, input[type=submit]:visible").first
+        button = field.locator("xpath=ancestor::form[1]").locator("button:visible, input[type=submit]:visible").first
         if button.count():
             self._press(tab, button)
         else:
-            with self._navigation(tab):
-                field.press("Enter")
+            self._acting(tab, lambda: field.press("Enter"))
 
     def _press(self, tab: BrowserPage, button: Locator) -> None:
-        with self._navigation(tab):
-            button.click(timeout=_STEP_TIMEOUT_MS)
+        self._acting(tab, button.click)
+
+    def _acting(self, tab: BrowserPage, act: Callable[[], object]) -> None:
+        """Do something to the page, and wait until it has led to another page or changed this one."""
+        try:
+            tab.evaluate(_REMEMBER_PAGE)
+            act()
+            tab.wait_for_function(_PAGE_CHANGED, polling=15, timeout=_STEP_TIMEOUT_MS)
+            tab.wait_for_load_state("load")
+        except Error as error:
+            raise Blocked(
+                f"the page could not be driven: {_first_line(error)}", unblock="a page whose buttons can be pressed"
+            ) from None
+        self._note_responses()
 
     def _goto(self, tab: BrowserPage, url: str) -> None:
         try:
@@ -237,9 +263,6 @@ class BrowserApprover:
             ) from None
         self._note_responses()
 
-    def _navigation(self, tab: BrowserPage) -> _Navigation:
-        return _Navigation(self, tab)
-
     def _browser_context(self) -> BrowserContext:
         if self._context is None:
             try:
@@ -247,7 +270,7 @@ class BrowserApprover:
             except FileNotFoundError as error:
                 raise Blocked(str(error), unblock="CHROMIUM_PATH naming a Chromium") from None
             if executable is None:
-                raise Blocked("there is no Chromium on this machine", unblock="make browser, or CHROMIUM_PATH")
+                raise Blocked("there is no Chromium on this machine", unblock="make set-up, or CHROMIUM_PATH")
             self._playwright = sync_playwright().start()
             self._browser = self._playwright.chromium.launch(executable_path=executable, args=chromium_args())
             self._context = self._browser.new_context(
@@ -257,37 +280,46 @@ class BrowserApprover:
             self._context.on("response", lambda response: self._responses.append(response))
         return self._context
 
-    def _tab(self) -> _Tab:
-        return _Tab(self._browser_context())
+    def _tab(self) -> BrowserPage:
+        """Return the owner's tab; it is opened once, and again where it was closed."""
+        context = self._browser_context()
+        return context.pages[0] if context.pages else context.new_page()
 
     def _note_responses(self) -> None:
         """Record what the browser asked and got since the last page; pictures and styles are left out."""
         arrived, self._responses[:] = list(self._responses), []
         for response in arrived:
-            if response.request.resource_type == "document":
+            if response.request.resource_type in ("document", "fetch", "xhr"):
                 self._recorder.record(_to_exchange(response))
 
-    def _read(self, tab: BrowserPage, what: str) -> Page:
-        title, markup = tab.title(), tab.content()
-        self._recorder.redactor.register_from_html(markup)
-        text = tab.locator("body").inner_text()
+    def _look(self, tab: BrowserPage) -> _Seen:
+        """Read the page whole, in one go."""
+        try:
+            seen = _Seen(**tab.evaluate(_READ_PAGE))
+        except Error as error:
+            raise Blocked(f"the page could not be read: {_first_line(error)}", unblock="a page that loads") from None
+        self._recorder.redactor.register_from_html(seen.markup)
+        return seen
+
+    def _keep(self, tab: BrowserPage, seen: _Seen, what: str) -> Page:
+        """Turn what was read into evidence, with a picture of the page."""
         page = Page(
-            url=tab.url,
-            title=title,
-            text=text,
-            headings=[heading.strip() for heading in tab.get_by_role("heading").all_inner_texts()],
-            buttons=[button.strip() for button in tab.get_by_role("button").all_inner_texts()],
-            markup=markup,
-            protocol_facts="\n".join(tab.locator("[data-authorship=protocol]").all_inner_texts()),
-            client_claims="\n".join(tab.locator("[data-authorship=client]").all_inner_texts()),
-            attachment=self._picture(tab, title, text, what),
+            url=seen.url,
+            title=seen.title,
+            text=seen.text,
+            headings=seen.headings,
+            buttons=seen.buttons,
+            markup=seen.markup,
+            protocol_facts=seen.protocol_facts,
+            client_claims=seen.client_claims,
+            attachment=self._picture(tab, seen, what),
         )
         if page.attachment is not None:
             self._attached.append(page.attachment)
         return page
 
-    def _picture(self, tab: BrowserPage, title: str, text: str, what: str) -> Attachment | None:
-        looks_like = _VOLATILE.sub("", f"{title}\n{text}")
+    def _picture(self, tab: BrowserPage, seen: _Seen, what: str) -> Attachment | None:
+        looks_like = _VOLATILE.sub("", f"{seen.title}\n{seen.text}")
         if looks_like not in self._seen:
             self._screenshots.mkdir(parents=True, exist_ok=True)
             path = self._screenshots / f"page-{len(self._seen) + 1:02d}.png"
@@ -299,50 +331,36 @@ class BrowserApprover:
                 name=path.name,
                 path=str(path.relative_to(self._report_dir)),
                 media_type="image/png",
-                caption=f"{what}: {title}",
+                caption=f"{what}: {seen.title}",
             )
         return self._seen[looks_like]
 
 
-class _Tab:
-    """A tab that is closed at the end, however that comes."""
+@dataclass(frozen=True)
+class _Seen:
+    """A page as it was read in one go."""
 
-    def __init__(self, context: BrowserContext) -> None:
-        self._page = context.new_page()
+    url: str
+    title: str
+    text: str
+    headings: list[str]
+    buttons: list[str]
+    links: list[str]
+    markup: str
+    protocol_facts: str
+    client_claims: str
+    password_field: bool
+    code_field: str
 
-    def __enter__(self) -> BrowserPage:
-        return self._page
-
-    def __exit__(self, *_: object) -> None:
-        self._page.close()
-
-
-class _Navigation:
-    """Waits until a press has led to another page, if it leads to one."""
-
-    def __init__(self, approver: BrowserApprover, tab: BrowserPage) -> None:
-        self._approver = approver
-        self._tab = tab
-
-    def __enter__(self) -> None:
-        self._tab.evaluate("window.__pdpp_same_page = true")
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: Any) -> None:
-        if isinstance(error, Error):
-            raise Blocked(
-                f"the page could not be driven: {_first_line(error)}", unblock="a page whose buttons can be pressed"
-            ) from None
-        if kind is None:
-            deadline = time.monotonic() + _STEP_TIMEOUT_MS / 1000
-            while time.monotonic() < deadline:
-                try:
-                    if not self._tab.evaluate("window.__pdpp_same_page === true"):
-                        break
-                except Error:
-                    pass
-                self._tab.wait_for_timeout(10)
-            self._tab.wait_for_load_state("load", timeout=_STEP_TIMEOUT_MS)
-            self._approver._note_responses()
+    def offers(self, names: Sequence[str]) -> str | None:
+        """Return the name of the first visible button, or else link, that begins with one of ``names``."""
+        for offered in (self.buttons, self.links):
+            for name in names:
+                begins = re.compile(rf"\s*{re.escape(name)}\b", re.IGNORECASE)
+                found = next((offer for offer in offered if begins.match(offer)), None)
+                if found is not None:
+                    return found
+        return None
 
 
 def _first_line(error: Error) -> str:
@@ -358,9 +376,9 @@ def _to_exchange(response: Response) -> Exchange:
     except (Error, UnicodeDecodeError):
         body = None
     try:
-        sent, received = request.all_headers(), response.headers_array()
+        received = response.headers_array()
     except Error:
-        sent, received = request.headers, []
+        received = []
     return Exchange(
         number=0,
         scenario=None,
@@ -368,7 +386,7 @@ def _to_exchange(response: Response) -> Exchange:
         at=time.time(),
         method=request.method,
         url=response.url,
-        request_headers=list(sent.items()),
+        request_headers=list(request.headers.items()),
         request_body=request.post_data,
         status=response.status,
         response_headers=[(header["name"], header["value"]) for header in received],

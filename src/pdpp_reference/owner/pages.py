@@ -30,7 +30,7 @@ _STATIC: Mapping[str, tuple[str, str]] = {
 }
 
 _REFUSALS: Mapping[int, tuple[str, str]] = {
-    400: ("That request is incomplete", "Something in the request is missing or malformed. Go back and try again."),
+    400: ("That request can’t be answered", "Something in the request is missing or malformed. Go back and try again."),
     403: (
         "This form can’t be used",
         "It is out of date, or it was not opened in this browser. Nothing was changed. Open the page again and repeat "

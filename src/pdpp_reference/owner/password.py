@@ -23,6 +23,11 @@ class Owners:
         self._clock = clock
         self._hasher = hasher
 
+    def exists(self) -> bool:
+        """Whether the owner was ever given a password."""
+        with self._store.transaction() as connection:
+            return connection.execute(select(owners.c.subject_id)).first() is not None
+
     def set_password(self, password: str) -> str:
         """Give the owner this password; return the subject id.
 

@@ -1,0 +1,1 @@
+"""The command line, `pdpp`: where the reference server and the harness meet a person."""

@@ -1,0 +1,73 @@
+"""`pdpp serve` and `pdpp verify`: options in, one sentence and an exit status out."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="pdpp",
+    help="PDPP's reference server and conformance harness.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)] = 8080,
+    public_url: Annotated[str | None, typer.Option(help="The origin that clients see, where TLS is in front.")] = None,
+    database: Annotated[
+        str, typer.Option(help="sqlite:///FILE, sqlite:// (in memory) or postgresql://…")
+    ] = "sqlite:///pdpp.sqlite3",
+    device_code_lifetime: Annotated[int, typer.Option(help="Seconds until codes expire.", min=10, max=1800)] = 600,
+    polling_interval: Annotated[int, typer.Option(help="Seconds between two polls.", min=1, max=60)] = 5,
+) -> None:
+    """Run the reference server in the foreground. The owner's password comes from PDPP_OWNER_PASSWORD."""
+    from pdpp_reference.serve import ServeError, ServeOptions, serve
+
+    options = ServeOptions(
+        host=host,
+        port=port,
+        public_url=public_url,
+        database=database,
+        device_code_lifetime=device_code_lifetime,
+        polling_interval=polling_interval,
+    )
+    try:
+        serve(options, _say)
+    except ServeError as error:
+        _refuse(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def verify(context: typer.Context, url: Annotated[str, typer.Argument(help="Origin, issuer or MCP URL.")]) -> None:
+    """Judge a deployment. Takes the options of the specification's pytest run: --target, --approver, --max-wait …"""
+    import pytest
+
+    from pdpp_conformance.specification import specification_root
+
+    features = specification_root() / "features"
+    raise typer.Exit(int(pytest.main(["--base-url", url, *context.args, str(features)])))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _say(line: str) -> None:
+    typer.echo(line)
+    sys.stdout.flush()
+
+
+def _refuse(sentence: str) -> None:
+    typer.echo(f"pdpp: {sentence}", err=True)
+    raise typer.Exit(64)

@@ -1,0 +1,102 @@
+"""`pdpp serve`: the deployment in the foreground, refused where it would not be safe."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pdpp_reference.app import compose, create_app
+from pdpp_reference.clock import SystemClock
+from pdpp_reference.logs import configure_logs
+from pdpp_reference.server import CannotListen, bind, server_of
+from pdpp_reference.settings import Settings, is_loopback_host
+from pdpp_reference.storage.store import StorageError
+
+
+class ServeError(Exception):
+    """The server is not started; the message is one sentence with the next step."""
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """What `pdpp serve` was told. Durations are seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str | None = None
+    database: str = "sqlite:///pdpp.sqlite3"
+    device_code_lifetime: int = Settings.device_code_lifetime
+    polling_interval: int = Settings.polling_interval
+
+
+def serve(options: ServeOptions, say: Callable[[str], None], environment: Mapping[str, str] = os.environ) -> None:
+    """Serve until the process is told to stop.
+
+    The owner's password comes from ``PDPP_OWNER_PASSWORD``; a database that has no owner yet gets a generated one, which
+    is said once.
+
+    Raises:
+        ServeError: the address would expose the server unprotected, cannot be bound, or the database cannot be opened.
+    """
+    password = environment.get("PDPP_OWNER_PASSWORD") or None
+    public_url = _public_url(options, password)
+    try:
+        listening = bind(options.host, options.port)
+    except CannotListen as error:
+        raise ServeError(str(error)) from None
+    port = listening.getsockname()[1]
+    origin = public_url or f"http://{f'[{options.host}]' if ':' in options.host else options.host}:{port}"
+    settings = Settings(
+        issuer=origin,
+        resource_origin=origin,
+        database_url=options.database,
+        owner_password=password,
+        introspection_client_id=environment.get("PDPP_INTROSPECTION_CLIENT_ID") or None,
+        introspection_client_secret=environment.get("PDPP_INTROSPECTION_CLIENT_SECRET") or None,
+        device_code_lifetime=options.device_code_lifetime,
+        polling_interval=options.polling_interval,
+    )
+    configure_logs(sys.stderr)
+    try:
+        parts = compose(settings, SystemClock())
+    except StorageError as error:
+        listening.close()
+        raise ServeError(str(error)) from None
+    if not parts.owners.exists():
+        password = secrets.token_urlsafe(12)
+        parts.owners.set_password(password)
+        say(f"owner password, said only this once: {password}")
+    server = server_of(create_app(parts), settings)
+    say(f"ready: {origin}")
+    try:
+        server.run(sockets=[listening])
+    finally:
+        listening.close()
+        parts.store.close()
+
+
+def _public_url(options: ServeOptions, password: str | None) -> str | None:
+    if options.public_url is None:
+        if not is_loopback_host(options.host):
+            raise ServeError(
+                f"refusing to listen on {options.host}: tokens would cross the network in clear text; put TLS in front "
+                "and say --public-url https://… , or stay on 127.0.0.1"
+            )
+        return None
+    parts = urlsplit(options.public_url)
+    bare = parts.path in ("", "/") and not parts.query and not parts.fragment and parts.username is None
+    if parts.scheme not in ("http", "https") or not parts.hostname or not bare:
+        raise ServeError(
+            f"--public-url {options.public_url[:200]!r} is no origin; give one such as https://pdpp.example.org"
+        )
+    if parts.scheme == "http" and not is_loopback_host(parts.hostname):
+        raise ServeError("--public-url is plain http on a network; give the https:// origin that TLS is served on")
+    if not is_loopback_host(options.host) and password is None:
+        raise ServeError(
+            f"refusing to listen on {options.host} without an owner password of your own; set PDPP_OWNER_PASSWORD"
+        )
+    return f"{parts.scheme}://{parts.netloc}"
