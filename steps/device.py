@@ -52,7 +52,8 @@ def an_mcp_device_for_two_streams(run: Run, client: OAuthClient) -> DeviceAuthor
 
 @given(
     parsers.re(
-        r"an (?P<state>undecided|approved) (?P<kind>MCP|owner-agent) device authorization that was left until it expired"
+        r"an (?P<state>undecided|approved) (?P<kind>MCP|owner-agent) device authorization "
+        r"that was left until it expired"
     ),
     target_fixture="device",
 )
@@ -80,7 +81,8 @@ def request_with_unknown_parameter(run: Run, client: OAuthClient) -> requests.Re
 
 @when(
     parsers.re(
-        r"the client requests a device authorization for the MCP resource, its (?P<parameter>\w+) (?P<defect>missing|empty|repeated)"
+        r"the client requests a device authorization for the MCP resource, "
+        r"its (?P<parameter>\w+) (?P<defect>missing|empty|repeated)"
     ),
     target_fixture="device_answer",
 )
@@ -132,7 +134,7 @@ def request_with_bad_details(run: Run, client: OAuthClient, defect: str) -> requ
 
 
 @step("the client polls", target_fixture="answer")
-def polls(run: Run, request: Any) -> Answer:
+def polls(request: Any) -> Answer:
     return requests.device_of(request).poll()
 
 
@@ -162,7 +164,7 @@ def polls_twice(device: DeviceAuthorization) -> list[Answer]:
 
 
 @given("the client was told to slow down")
-def told_to_slow_down(judge: Judgement, device: DeviceAuthorization) -> None:
+def told_to_slow_down(device: DeviceAuthorization) -> None:
     device.poll()
     if device.poll_at_once().error != "slow_down":
         requests.never_slows_down(device)

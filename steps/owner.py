@@ -84,8 +84,8 @@ def shows_fact(judge: Judgement, run: Run, page: Page, fact: str) -> None:
 
 
 @then(parsers.re(r"the page says (?P<statement>.+)"))
-def says_statement(judge: Judgement, run: Run, page: Page, statement: str) -> None:
-    checks.judge_statement(judge, run, page, statement)
+def says_statement(judge: Judgement, page: Page, statement: str) -> None:
+    checks.judge_statement(judge, page, statement)
 
 
 @given("the token works at the MCP resource", target_fixture="token")

@@ -27,7 +27,7 @@ def client_token_served(run: Run) -> None:
 @when(parsers.re(r"the client token is used at (?P<surface>the owner's .+)"), target_fixture="surface_answer")
 @when(parsers.re(r"the owner token is used at (?P<surface>the owner's .+)"), target_fixture="surface_answer")
 def used_at_rest(run: Run, request: Any, surface: str) -> Answer:
-    return checks.use_at(run, surface, secret_of(run, request))
+    return checks.use_at(run, surface, secret_of(request))
 
 
 @when("the owner token is used at the MCP resource", target_fixture="surface_answer")
@@ -84,4 +84,4 @@ def challenged(judge: Judgement, run: Run, surface_answer: Answer) -> None:
 
 @then("the MCP resource lists its tools to that token")
 def lists_tools(judge: Judgement, run: Run, request: Any) -> None:
-    checks.judge_tool_list(judge, run, secret_of(run, request))
+    checks.judge_tool_list(judge, run, secret_of(request))

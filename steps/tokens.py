@@ -47,7 +47,7 @@ def other_credential(run: Run, what: str) -> checks.Credential:
 
 @when("the resource server introspects it", target_fixture="introspection")
 def introspects(run: Run, request: Any) -> Answer:
-    return run.introspect(checks.secret_of(run, request))
+    return run.introspect(checks.secret_of(request))
 
 
 @then(parsers.parse("the token is active and of kind {kind}"))

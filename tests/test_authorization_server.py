@@ -1,653 +1,632 @@
-"""The authorization server's endpoints over real HTTP, on a real store; only the owner's pages are left out."""
+"""The authorization server over HTTP: metadata, clients, the code flow, refreshing, introspection, revocation."""
 
 from __future__ import annotations
 
-import base64
 import json
+import re
 import socket
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
+from urllib.parse import parse_qs, quote_plus, urlsplit
 
 import httpx
 import pytest
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 
-from pdpp_reference.authorization_server.authorization_requests import AuthorizationRequests
-from pdpp_reference.authorization_server.authorize import AuthorizeEndpoint, CodeRequests, authorization_response_url
-from pdpp_reference.authorization_server.clients import Clients
-from pdpp_reference.authorization_server.consent import Consent, NotDecidable
-from pdpp_reference.authorization_server.introspection import IntrospectionEndpoint
-from pdpp_reference.authorization_server.metadata import MetadataEndpoint, authorization_server_metadata, metadata_path
-from pdpp_reference.authorization_server.pushed_authorization import PushedAuthorizationEndpoint
-from pdpp_reference.authorization_server.redemption import Redemption
-from pdpp_reference.authorization_server.registration import RegistrationEndpoint
-from pdpp_reference.authorization_server.revocation import GrantRevocationEndpoint, RevocationEndpoint
-from pdpp_reference.authorization_server.tokens import StoredAccessTokens, Tokens
-from pdpp_reference.clock import MovableClock
-from pdpp_reference.errors import OAuthError
-from pdpp_reference.grants.authorization_details import AuthorizationDetail, parse_authorization_details
-from pdpp_reference.grants.grants import Grants
-from pdpp_reference.http import Form, Handler, endpoint, oauth_error_answer
-from pdpp_reference.secrets_at_rest import digest, new_credential
-from pdpp_reference.settings import DEVICE_CODE_GRANT, Settings
-from pdpp_reference.sources import Field, Source, SourceCatalogue, Stream
-from pdpp_reference.storage.store import Store, open_store
-from pdpp_reference.storage.tables import owners
-
-CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-OWNER_COOKIE = "signed-in"
-SUBJECT = "owner"
-INTROSPECTION = ("resource server", "s3cret:&%é")
-
-
-def stream(name: str) -> Stream:
-    return Stream(name, name, (Field("id", "string", ""), Field("at", "datetime", "")), "at", "id", ())
-
-
-CATALOGUE = SourceCatalogue(
-    (
-        Source("connector", "https://example.com/music", "Music", (stream("tracks"), stream("albums"))),
-        Source("connector", "https://example.com/bank", "Bank", (stream("transactions"),)),
-    )
+from pdpp_reference.authorization_server.consent import NotDecidable
+from pdpp_reference.authorization_server.metadata import authorization_server_metadata, metadata_path
+from pdpp_reference.settings import Settings
+from tests.conftest import (
+    BANK,
+    DEVICE_CODE_GRANT,
+    INTROSPECTION,
+    REDIRECT_URI,
+    SPOTIFY,
+    VERIFIER,
+    Deployment,
+    basic,
+    s256,
 )
 
-
-def detail(source: str = "music", name: str = "tracks", access_mode: str = "continuous") -> dict[str, Any]:
-    return {
-        "type": "https://pdpp.dev/data-access",
-        "source": {"kind": "connector", "id": f"https://example.com/{source}"},
-        "purpose_code": "https://pdpp.dev/purposes/test",
-        "access_mode": access_mode,
-        "streams": [{"name": name}],
-    }
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+FORM_ENDPOINTS = ("/oauth/device_authorization", "/oauth/token", "/oauth/par", "/introspect", "/oauth/revoke")
+POST_ENDPOINTS = (*FORM_ENDPOINTS, "/oauth/register")
 
 
-@dataclass
-class Deployment:
-    """A running authorization server, and what its endpoints are made of."""
-
-    settings: Settings
-    clock: MovableClock
-    store: Store
-    clients: Clients
-    requests: AuthorizationRequests
-    grants: Grants
-    tokens: Tokens
-    consent: Consent
-    http: httpx.Client
-
-    def register(self, **metadata: Any) -> str:
-        declared = {"client_name": "Tester", "redirect_uris": ["https://client.example/cb"], **metadata}
-        answer = self.http.post("/oauth/register", json=declared)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["client_id"])
-
-    def issue(self, client_id: str, *details: Mapping[str, Any]) -> dict[str, Any]:
-        """Mint tokens the way a device gets them: staged, approved, redeemed. Without details, the owner kind."""
-        parsed = self.parse(details) if details else None
-        device_code = new_credential()
-        with self.store.transaction() as connection:
-            request_id = self.requests.stage(
-                connection,
-                flow="device_authorization",
-                request_kind="grant_scoped_mcp" if details else "trusted_owner_agent",
-                client_id=client_id,
-                resource=self.settings.mcp_resource if details else self.settings.resource_origin,
-                authorization_details=parsed,
-                lifetime=600,
-                device_code_digest=digest(device_code),
-                user_code_digest=digest(new_credential()),
-                interval=5,
-            )
-        self.consent.approve(request_id, SUBJECT, parsed)
-        redemption = Redemption(self.requests, self.grants, self.tokens)
-        with self.store.transaction() as connection:
-            request = self.requests.by_device_code(connection, device_code)
-            client = self.clients.known(connection, client_id)
-            assert request is not None
-            assert client is not None
-            issued = redemption.redeem(connection, client, request, Form([]), OAuthError("invalid_grant", "refused"))
-        assert not isinstance(issued, OAuthError)
-        return issued
-
-    def parse(self, details: Sequence[Mapping[str, Any]]) -> tuple[AuthorizationDetail, ...]:
-        accepted = self.settings.authorization_details_type
-        return parse_authorization_details(json.dumps(details), accepted_type=accepted, catalogue=CATALOGUE)
-
-    def introspect(self, token: str, **more: str) -> dict[str, Any]:
-        answer = self.http.post("/introspect", data={"token": token, **more}, headers=basic(*INTROSPECTION))
-        assert answer.status_code == 200, answer.text
-        members: dict[str, Any] = answer.json()
-        return members
-
-    def is_active(self, token: str) -> bool:
-        return self.introspect(token)["active"] is True
-
-    def revoke(self, client_id: str, token: str, **more: str) -> httpx.Response:
-        return self.http.post("/oauth/revoke", data={"client_id": client_id, "token": token, **more})
-
-    def revoke_grant(self, grant_id: str, token: str) -> httpx.Response:
-        return self.http.post(f"/grants/{grant_id}/revoke", headers={"Authorization": f"Bearer {token}"})
-
-    def authorize(self, client_id: str, /, **parameters: str | None) -> httpx.Response:
-        return self.http.get("/oauth/authorize", params=self.asked(client_id, **parameters))
-
-    def asked(self, client_id: str, /, **parameters: str | None) -> dict[str, str]:
-        """Return a good authorization request; ``None`` takes a parameter away."""
-        asked = {
-            "client_id": client_id,
-            "redirect_uri": "https://client.example/cb",
-            "response_type": "code",
-            "code_challenge": CHALLENGE,
-            "code_challenge_method": "S256",
-            "state": "a b&c",
-            "resource": self.settings.mcp_resource,
-            **parameters,
-        }
-        return {name: value for name, value in asked.items() if value is not None}
+def refused(answer: httpx.Response, error: str, status: int = 400) -> None:
+    """Check that an answer is an error object of RFC 6749 §5.2 with this code."""
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json"), answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    members = answer.json()
+    assert set(members) == {"error", "error_description", "request_id"}
+    assert members["error"] == error, answer.text
+    assert members["request_id"] == answer.headers["x-request-id"]
+    assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+", members["error_description"])
+    if status == 401:
+        assert answer.headers["www-authenticate"]
 
 
-class NoDocuments:
-    """No client ID metadata document is reachable."""
-
-    def fetch(self, client_id: str) -> Mapping[str, Any]:  # noqa: ARG002 - the protocol names it
-        raise OAuthError("invalid_client", "there is no document")
-
-
-def basic(user: str, password: str) -> dict[str, str]:
-    pair = base64.b64encode(f"{user}:{password}".encode()).decode()
-    return {"Authorization": f"Basic {pair}"}
+def shown(answer: httpx.Response, status: int = 400) -> None:
+    """Check that an answer is an error page, which leads nowhere."""
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8"), answer.text
+    assert "location" not in answer.headers
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
 
 
-async def refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, OAuthError)
-    return oauth_error_answer(request, error)
-
-
-def error_page(status: int, message: str) -> Response:
-    return PlainTextResponse(f"PAGE {message}", status_code=status)
-
-
-@contextmanager
-def running(change: Callable[[Settings], Settings] = lambda settings: settings) -> Iterator[Deployment]:
-    """Serve a deployment on a free loopback port."""
-    # asyncio switches Nagle's algorithm off only for sockets that name their protocol.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    settings = change(
-        Settings(
-            issuer=origin,
-            resource_origin=origin,
-            introspection_client_id=INTROSPECTION[0],
-            introspection_client_secret=INTROSPECTION[1],
-        )
-    )
-    clock, store = MovableClock(), open_store("sqlite://")
-    with store.transaction() as connection:
-        connection.execute(owners.insert().values(subject_id=SUBJECT, password_hash="-"))
-    clients, requests, grants = Clients(store, clock, NoDocuments()), AuthorizationRequests(clock), Grants(clock)
-    clients.install_pre_registered()
-    tokens = Tokens(settings, clock, grants)
-    code_requests = CodeRequests(settings, store, requests, CATALOGUE)
-
-    def owner_of(request: Request) -> str | None:
-        return SUBJECT if request.cookies.get("session") == OWNER_COOKIE else None
-
-    def route(method: str, path: str, handler: Handler) -> Route:
-        return Route(path, endpoint(handler, max_body_bytes=settings.max_body_bytes), methods=[method])
-
-    registration = RegistrationEndpoint(settings, store, clients, owner_of)
-    app = Starlette(
-        routes=[
-            route("GET", metadata_path(settings), MetadataEndpoint(settings).answer),
-            route("POST", "/oauth/register", registration.answer),
-            route("DELETE", "/oauth/register/{client_id}", registration.remove),
-            route("GET", "/oauth/authorize", AuthorizeEndpoint(settings, clients, code_requests, error_page).answer),
-            route("POST", "/oauth/par", PushedAuthorizationEndpoint(settings, clients, code_requests).answer),
-            route("POST", "/introspect", IntrospectionEndpoint(settings, StoredAccessTokens(store, tokens)).answer),
-            route("POST", "/oauth/revoke", RevocationEndpoint(store, clients, tokens).answer),
-            route("POST", "/grants/{grant_id}/revoke", GrantRevocationEndpoint(store, grants, tokens).answer),
-        ],
-        exception_handlers={OAuthError: refused},
-    )
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    consent = Consent(settings, store, clock, requests, clients)
-    try:
-        with httpx.Client(base_url=origin, timeout=10, trust_env=False) as http:
-            yield Deployment(settings, clock, store, clients, requests, grants, tokens, consent, http)
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
-        store.close()
+def returned(answer: httpx.Response, redirect_uri: str = REDIRECT_URI) -> dict[str, str]:
+    """Check that an answer leads back to the client; return the parameters it carries."""
+    assert answer.status_code == 303, answer.text
+    location = answer.headers["location"]
+    assert location.startswith(f"{redirect_uri}?")
+    assert "code" not in (parameters := {name: value for name, (value,) in parse_qs(urlsplit(location).query).items()})
+    return parameters
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Deployment]:
-    with running() as deployment:
-        yield deployment
+def client_id(deployment: Deployment) -> str:
+    return deployment.register()
 
 
-def assert_refused(answer: httpx.Response, error: str, status: int = 400) -> None:
-    assert (answer.status_code, answer.json()["error"]) == (status, error), answer.text
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["cache-control"] == "no-store"
-
-
-def returned(answer: httpx.Response) -> dict[str, str]:
-    """Return the parameters that an answer sends back to the client's redirect URI."""
-    assert answer.status_code == 303, answer.text
-    assert answer.headers["location"].startswith("https://client.example/cb?")
-    return {name: value for name, (value,) in parse_qs(urlsplit(answer.headers["location"]).query).items()}
-
-
-def staged(answer: httpx.Response) -> str:
-    """Return the request URI under which an answer sends the browser to the owner's decision."""
-    assert answer.status_code == 303, answer.text
-    location = urlsplit(answer.headers["location"])
-    assert location.path == "/consent", answer.headers["location"]
-    return parse_qs(location.query)["request_uri"][0]
+@pytest.fixture(scope="module")
+def stranger(deployment: Deployment) -> str:
+    return deployment.register(client_name="Another client")
 
 
 class TestMetadata:
-    def test_it_is_one_json_object_for_caches_too(self, server: Deployment) -> None:
-        """The document is served with GET and HEAD and may be cached for five minutes."""
-        path = "/.well-known/oauth-authorization-server"
-        answer = server.http.get(path)
-        assert answer.json() == authorization_server_metadata(server.settings)
-        assert answer.headers["content-type"] == "application/json"
-        assert answer.headers["cache-control"] == "max-age=300"
-        assert server.http.head(path).status_code == 200
-        assert server.http.post(path).status_code == 405
+    """RFC 8414."""
 
-    def test_what_it_says(self) -> None:
-        """The members are those of the wire contract, and no list is empty."""
-        document = authorization_server_metadata(Settings("https://as.example", "https://rs.example"))
-        assert document["registration_endpoint"] == "https://as.example/oauth/register"
-        assert document["grant_types_supported"] == [DEVICE_CODE_GRANT, "authorization_code", "refresh_token"]
-        assert document["token_endpoint_auth_methods_supported"] == ["none"]
-        assert document["scopes_supported"] == ["pdpp:read", "pdpp:owner"]
-        assert {client["client_id"] for client in document["pdpp_pre_registered_public_clients"]} == {
-            "pdpp_cli",
-            "longview",
+    def test_the_document(self, deployment: Deployment) -> None:
+        """It names this issuer, every endpoint on its origin, and nothing without elements."""
+        answer = deployment.http.get("/.well-known/oauth-authorization-server")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+        document = answer.json()
+        assert document["issuer"] == deployment.issuer
+        urls = {name: value for name, value in document.items() if name.endswith("_endpoint")}
+        assert {name: urlsplit(url).path for name, url in urls.items()} == {
+            "authorization_endpoint": "/oauth/authorize",
+            "token_endpoint": "/oauth/token",
+            "device_authorization_endpoint": "/oauth/device_authorization",
+            "introspection_endpoint": "/introspect",
+            "revocation_endpoint": "/oauth/revoke",
+            "registration_endpoint": "/oauth/register",
+            "pushed_authorization_request_endpoint": "/oauth/par",
         }
-        assert [
-            (profile["profile"], profile["pdpp_token_kind"], profile["normal_mcp_setup"])
-            for profile in document["pdpp_device_authorization_profiles_supported"]
-        ] == [("grant_scoped_mcp", "client", True), ("trusted_owner_agent", "owner", False)]
-        assert all(value != [] for value in document.values())
-
-    def test_without_registration(self) -> None:
-        """Where registration is off, neither its endpoint nor its mode is advertised."""
-        document = authorization_server_metadata(
-            Settings("https://as.example", "https://as.example", registration_enabled=False)
+        assert all(url.startswith(f"{deployment.issuer}/") for url in urls.values())
+        assert [] not in document.values()
+        assert DEVICE_CODE_GRANT in document["grant_types_supported"]
+        assert document["pdpp_authorization_details_types_supported"] == ["https://pdpp.dev/data-access"]
+        assert document["authorization_details_types_supported"] == ["https://pdpp.dev/data-access"]
+        mcp, owner = document["pdpp_device_authorization_profiles_supported"]
+        assert (mcp["profile"], mcp["pdpp_token_kind"], mcp["normal_mcp_setup"]) == ("grant_scoped_mcp", "client", True)
+        assert mcp["required_parameters"] == ["client_id", "resource", "authorization_details"]
+        assert (owner["profile"], owner["pdpp_token_kind"], owner["normal_mcp_setup"]) == (
+            "trusted_owner_agent",
+            "owner",
+            False,
         )
-        assert "registration_endpoint" not in document
-        assert "dynamic" not in document["pdpp_registration_modes_supported"]
+
+    def test_every_advertised_endpoint_answers(self, deployment: Deployment) -> None:
+        """What the document names is there."""
+        document = deployment.http.get("/.well-known/oauth-authorization-server").json()
+        for name, url in document.items():
+            if name.endswith("_endpoint"):
+                method = "GET" if name == "authorization_endpoint" else "POST"
+                assert deployment.http.request(method, url).status_code in (400, 401), name
+
+    def test_a_hostile_host_moves_no_url(self, deployment: Deployment) -> None:
+        """A request for another host is misdirected; one that claims it was forwarded changes nothing."""
+        answer = deployment.http.get("/.well-known/oauth-authorization-server", headers={"Host": "evil.example"})
+        refused(answer, "misdirected_request", 421)
+        forwarded = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https", "Forwarded": "host=evil.example"}
+        answer = deployment.http.get("/.well-known/oauth-authorization-server", headers=forwarded)
+        assert "evil" not in answer.text
+        assert answer.json()["issuer"] == deployment.issuer
 
     def test_an_issuer_with_a_path(self) -> None:
-        """The well-known path is put before the issuer's path, not after it."""
-        settings = Settings("https://as.example/tenant", "https://as.example")
+        """The well-known string stands between host and path, and endpoints keep the path."""
+        settings = Settings(issuer="https://as.example/tenant", resource_origin="https://rs.example")
         assert metadata_path(settings) == "/.well-known/oauth-authorization-server/tenant"
+        assert authorization_server_metadata(settings)["token_endpoint"] == "https://as.example/tenant/oauth/token"
+
+    def test_registration_switched_off(self, start: Callable[..., Deployment]) -> None:
+        """Without registration neither the endpoint nor its mode is advertised, and nothing answers there."""
+        closed = start(registration_enabled=False)
+        try:
+            document = closed.http.get("/.well-known/oauth-authorization-server").json()
+            assert "registration_endpoint" not in document
+            assert "dynamic" not in document["pdpp_registration_modes_supported"]
+            refused(closed.http.post("/oauth/register", json={}), "not_found", 404)
+            assert closed.start_device("pdpp_cli")["user_code"]
+        finally:
+            closed.http.close()
+            closed.server.stop()
 
 
 class TestRegistration:
-    def test_defaults_and_substitutions_are_told(self, server: Deployment) -> None:
-        """201 with everything registered: defaults filled in, a method replaced visibly, unknown members gone."""
-        answer = server.http.post(
-            "/oauth/register",
-            json={
-                "client_name": "Кофе ☕",
-                "redirect_uris": ["http://localhost:1/cb?x=1", "com.example.app:/cb"],
-                "token_endpoint_auth_method": "client_secret_basic",
-                "application_type": "native",
-                "favourite_colour": ["blue"],
-            },
-        )
-        assert answer.status_code == 201
-        assert answer.headers["cache-control"] == "no-store"
-        members = answer.json()
-        assert isinstance(members.pop("client_id"), str)
-        assert abs(members.pop("client_id_issued_at") - time.time()) < 10
-        assert members == {
-            "client_name": "Кофе ☕",
-            "redirect_uris": ["http://localhost:1/cb?x=1", "com.example.app:/cb"],
-            "grant_types": ["authorization_code"],
+    """RFC 7591."""
+
+    def test_all_registered_metadata_comes_back(self, deployment: Deployment) -> None:
+        """201 with what was declared, defaults and substitutions included, and nothing this server does not know."""
+        declared = {
+            "client_name": "Nähe 近い",
+            "client_uri": "https://app.example",
+            "logo_uri": "https://app.example/logo.svg",
+            "policy_uri": "https://app.example/policy",
+            "tos_uri": "https://app.example/terms",
+            "redirect_uris": [REDIRECT_URI, "http://127.0.0.1/callback", "com.example.app:/callback"],
+            "grant_types": ["authorization_code", DEVICE_CODE_GRANT],
             "response_types": ["code"],
-            "token_endpoint_auth_method": "none",
             "application_type": "native",
         }
+        asked = {**declared, "token_endpoint_auth_method": "client_secret_basic", "unknown": {"a": [1]}}
+        answer = deployment.http.post("/oauth/register", json=asked)
+        assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
+        registered = answer.json()
+        assert registered.pop("client_id").startswith("client_")
+        assert isinstance(registered.pop("client_id_issued_at"), int)
+        assert registered == {**declared, "token_endpoint_auth_method": "none"}
 
-    def test_a_device_needs_no_redirect_uri(self, server: Deployment) -> None:
-        """Without the authorization_code grant there is neither a redirect URI nor a response type."""
-        answer = server.http.post("/oauth/register", json={"grant_types": [DEVICE_CODE_GRANT, "refresh_token"]})
-        assert answer.status_code == 201
-        assert answer.json()["response_types"] == []
-        assert "redirect_uris" not in answer.json()
+    def test_a_device_only_client_needs_no_redirect_uri(self, deployment: Deployment) -> None:
+        """A client of the device grant registers with its grant types alone."""
+        registered = deployment.http.post("/oauth/register", json={"grant_types": [DEVICE_CODE_GRANT]}).json()
+        assert (registered["grant_types"], registered["response_types"]) == ([DEVICE_CODE_GRANT], [])
 
     @pytest.mark.parametrize(
         "uri",
         [
+            "https://app.example/callback#fragment",
+            "https://app.example/callback#",
             "javascript:alert(1)",
+            "JavaScript:alert(1)",
             "data:text/html,x",
             "file:///etc/passwd",
-            "myapp://cb",
-            "com.example.app:cb",
-            "/cb",
-            "https://client.example/cb#",
-            "https://client.example/cb#fragment",
-            "http://client.example/cb",
-            "http://127.0.0.1.example/cb",
-            "http://127.0.0.1@client.example/cb",
-            "https://user@client.example/cb",
-            "https://client.example\\@evil.example/",
-            "https:///cb",
-            "https://client.example:99999/cb",
-            "https://client.example/a b",
-            "https://client.example/é",
-            "https://[::1/cb",
+            "http://app.example/callback",
+            "http://127.0.0.1.evil.example/callback",
+            "http://127.0.0.1@evil.example/callback",
+            "https://user:password@app.example/callback",
+            "https://app.example:port/callback",
+            "https:///callback",
+            "/callback",
             "",
-            "https://client.example/" + "x" * 2000,
+            "https://app.example/a b",
+            "https://app.example\\@evil.example/",
+            "https://app.example/\x00",
+            "https://app.example/\r\nSet-Cookie: a=b",
+            "https://äpp.example/",
+            "com.example.app:callback",
+            "myapp:/callback",
+            "https://app.example/" + "a" * 2000,
         ],
     )
-    def test_redirect_uris_that_are_refused(self, server: Deployment, uri: str) -> None:
-        """A code is never sent to such a URI, whatever the grant types."""
-        for grant_types in (["authorization_code"], [DEVICE_CODE_GRANT]):
-            answer = server.http.post("/oauth/register", json={"redirect_uris": [uri], "grant_types": grant_types})
-            assert_refused(answer, "invalid_redirect_uri")
+    @pytest.mark.parametrize("grant_types", [["authorization_code"], [DEVICE_CODE_GRANT]])
+    def test_unsafe_redirect_uris(self, deployment: Deployment, uri: str, grant_types: list[str]) -> None:
+        """Nothing a code could leak to is registered, whatever the grant types."""
+        answer = deployment.http.post("/oauth/register", json={"redirect_uris": [uri], "grant_types": grant_types})
+        refused(answer, "invalid_redirect_uri")
 
     @pytest.mark.parametrize(
-        "metadata",
-        [{}, {"redirect_uris": []}, {"redirect_uris": ["https://client.example/cb"] * 21}],
-        ids=["none", "empty", "too many"],
+        "uri",
+        ["https://app.example/cb?a=b", "http://localhost:3000/cb", "http://[::1]:1/cb", "com.example.app:/cb"],
     )
-    def test_how_many_redirect_uris(self, server: Deployment, metadata: dict[str, Any]) -> None:
-        """The authorization_code grant needs a redirect URI, and there may be twenty."""
-        assert_refused(server.http.post("/oauth/register", json=metadata), "invalid_redirect_uri")
+    def test_usable_redirect_uris(self, deployment: Deployment, uri: str) -> None:
+        """https anywhere, http on loopback, and reversed domain names as private schemes are taken."""
+        assert deployment.register(redirect_uris=[uri])
 
     @pytest.mark.parametrize(
-        "metadata",
+        "members",
+        [
+            {"redirect_uris": []},
+            {},
+            {"redirect_uris": [REDIRECT_URI] * 21},
+        ],
+    )
+    def test_the_code_grant_needs_redirect_uris(self, deployment: Deployment, members: dict[str, Any]) -> None:
+        """Without any, or with too many, the default grant type cannot be registered."""
+        refused(deployment.http.post("/oauth/register", json=members), "invalid_redirect_uri")
+
+    @pytest.mark.parametrize(
+        "members",
         [
             {"client_name": 1},
-            {"client_name": "a\nb"},
+            {"client_name": ""},
+            {"client_name": "   "},
+            {"client_name": "a" * 201},
             {"client_name": "a\u202eb"},
-            {"client_name": " "},
-            {"client_name": "x" * 201},
-            {"client_uri": "http://client.example"},
+            {"client_name": "a\x00b"},
+            {"client_name": "a\nb"},
             {"client_uri": "javascript:alert(1)"},
-            {"logo_uri": "https://client.example/" + "x" * 500},
-            {"tos_uri": None},
-            {"redirect_uris": "https://client.example/cb"},
+            {"logo_uri": "http://app.example/logo"},
+            {"tos_uri": ["https://app.example"]},
+            {"policy_uri": "https://app.example/" + "a" * 500},
+            {"redirect_uris": REDIRECT_URI},
             {"redirect_uris": [1]},
+            {"redirect_uris": None},
             {"grant_types": []},
             {"grant_types": ["implicit"]},
-            {"grant_types": {"a": 1}},
+            {"grant_types": "authorization_code"},
+            {"grant_types": [["authorization_code"]]},
             {"response_types": ["token"]},
-            {"token_endpoint_auth_method": 5},
+            {"token_endpoint_auth_method": 1},
+            {"application_type": "desktop"},
             {"application_type": ["web"]},
         ],
-        ids="-".join,
     )
-    def test_metadata_that_is_refused(self, server: Deployment, metadata: dict[str, Any]) -> None:
-        """A member of the wrong type or outside its bounds is invalid_client_metadata."""
-        declared = {"redirect_uris": ["https://client.example/cb"], **metadata}
-        assert_refused(server.http.post("/oauth/register", json=declared), "invalid_client_metadata")
+    def test_unusable_metadata(self, deployment: Deployment, members: dict[str, Any]) -> None:
+        """Metadata of a wrong type or content is refused, with the error code registered for it."""
+        answer = deployment.http.post("/oauth/register", json={"redirect_uris": [REDIRECT_URI], **members})
+        refused(answer, "invalid_client_metadata")
 
-    @pytest.mark.parametrize("body", ["[]", "{", '{"client_name": NaN}', '{"client_name": "\\ud800"}', "[" * 50_000])
-    def test_bodies_that_are_refused(self, server: Deployment, body: str) -> None:
-        """What is not one well-formed JSON object is invalid_client_metadata and never a server error."""
-        answer = server.http.post("/oauth/register", content=body, headers={"Content-Type": "application/json"})
-        assert_refused(answer, "invalid_client_metadata")
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"{",
+            b"[]",
+            b'"text"',
+            b"\xff",
+            b'{"a":1,"a":2}',
+            b'{"a":NaN}',
+            b'{"client_name":"\\ud800"}',
+            b"[" * 60000,
+        ],
+    )
+    def test_bodies_that_are_no_object(self, deployment: Deployment, body: bytes) -> None:
+        """What is no JSON object with members of their own is refused."""
+        answer = deployment.http.post("/oauth/register", content=body, headers={"Content-Type": "application/json"})
+        refused(answer, "invalid_client_metadata")
 
-    def test_a_full_server(self) -> None:
-        """A server with as many clients as it may hold says so, and when to try again."""
-        with running(lambda settings: replace(settings, max_clients=3)) as full:
-            full.register()
-            answer = full.http.post("/oauth/register", json={"redirect_uris": ["https://client.example/cb"]})
-            assert_refused(answer, "temporarily_unavailable", 503)
+    def test_a_form_is_no_registration(self, deployment: Deployment) -> None:
+        """Registration takes JSON alone."""
+        refused(deployment.post("/oauth/register", client_name="a"), "invalid_client_metadata")
+
+    def test_there_is_room_for_so_many(self, start: Callable[..., Deployment]) -> None:
+        """A full server says so and when to come back; clients it knows are served on."""
+        full = start(max_clients=3)
+        try:
+            last = full.register()
+            answer = full.http.post("/oauth/register", json={"grant_types": [DEVICE_CODE_GRANT]})
+            refused(answer, "temporarily_unavailable", 503)
             assert int(answer.headers["retry-after"]) > 0
+            assert full.start_device(last)["user_code"]
+        finally:
+            full.http.close()
+            full.server.stop()
 
-    def test_the_owner_removes_a_client(self, server: Deployment) -> None:
-        """A client registered under an owner session is the owner's; removed, its grants and tokens are gone."""
-        signed_in = {"Cookie": f"session={OWNER_COOKIE}", "Origin": server.settings.issuer}
-        metadata = {"redirect_uris": ["https://client.example/cb"]}
-        client_id = server.http.post("/oauth/register", json=metadata, headers=signed_in).json()["client_id"]
-        assert server.clients.get(client_id).subject_id == SUBJECT
-        token = server.issue(client_id, detail())["access_token"]
-        path = f"/oauth/register/{client_id}"
 
-        unsigned = server.http.delete(path)
-        assert_refused(unsigned, "invalid_token", 401)
-        assert unsigned.headers["www-authenticate"].startswith("Bearer")
+class TestClientRemoval:
+    """`DELETE /oauth/register/{client_id}`, for the signed-in owner."""
+
+    @pytest.fixture
+    def signed_in(self, deployment: Deployment) -> Iterator[httpx.Client]:
+        """A browser with the owner's session."""
+        response = Response()
+        sessions = deployment.server.parts.sessions
+        from starlette.requests import Request
+
+        sessions.start(Request({"type": "http", "headers": []}), response, deployment.subject_id)
+        cookie = response.headers["set-cookie"].partition(";")[0]
+        with httpx.Client(base_url=deployment.issuer, headers={"Cookie": cookie}, trust_env=False) as browser:
+            yield browser
+
+    def test_everything_of_a_client_goes(self, deployment: Deployment, signed_in: httpx.Client) -> None:
+        """With the client go its grants, tokens and requests; a second time there is nothing."""
+        metadata = {"grant_types": [DEVICE_CODE_GRANT], "client_name": "Short-lived"}
+        client_id = signed_in.post("/oauth/register", json=metadata).json()["client_id"]
+        issued = deployment.device_tokens(client_id)
+        waiting = deployment.start_device(client_id)
+        assert signed_in.delete(f"/oauth/register/{client_id}").status_code == 204
+        assert deployment.introspect(issued["access_token"]) == {"active": False}
+        refused(deployment.poll(client_id, waiting["device_code"]), "invalid_client")
+        with pytest.raises(NotDecidable):
+            deployment.pending(waiting["user_code"])
+        refused(signed_in.delete(f"/oauth/register/{client_id}"), "invalid_client", 404)
+
+    @pytest.mark.parametrize("name", ["pdpp_cli", "unknown", "%00", "%ff", "a" * 3000])
+    def test_what_was_not_registered_stays(self, signed_in: httpx.Client, name: str) -> None:
+        """Pre-registered clients are not removed, and no path is too strange for an answer."""
+        refused(signed_in.delete(f"/oauth/register/{name}"), "invalid_client", 404)
+
+    def test_without_a_session(self, deployment: Deployment, client_id: str) -> None:
+        """Nobody but the owner removes a client, and no page of another origin does it for the owner."""
+        refused(deployment.http.delete(f"/oauth/register/{client_id}"), "invalid_token", 401)
+        assert deployment.start_device(client_id)["user_code"]
+
+    def test_from_another_origin(self, signed_in: httpx.Client, client_id: str, deployment: Deployment) -> None:
+        """A browser that says another origin asked is refused, session or not."""
         for origin in ("https://evil.example", "null"):
-            foreign = server.http.delete(path, headers={**signed_in, "Origin": origin})
-            assert_refused(foreign, "access_denied", 403)
-        assert server.is_active(token)
-
-        assert server.http.delete(path, headers=signed_in).status_code == 204
-        assert not server.is_active(token)
-        with server.store.transaction() as connection:
-            assert server.clients.known(connection, client_id) is None
-        assert_refused(server.http.delete(path, headers=signed_in), "invalid_client", 404)
-        assert_refused(server.http.delete("/oauth/register/pdpp_cli", headers=signed_in), "invalid_client", 404)
+            answer = signed_in.delete(f"/oauth/register/{client_id}", headers={"Origin": origin})
+            refused(answer, "access_denied", 403)
+        assert deployment.start_device(client_id)["user_code"]
 
 
 class TestAuthorize:
-    def test_it_stages_a_request_and_goes_to_the_decision(self, server: Deployment) -> None:
-        """A good request waits for the owner, with what the client asked for."""
-        client_id = server.register()
-        asked = json.dumps([detail()])
-        answer = server.authorize(client_id, authorization_details=asked, scope="pdpp:read")
-        request = server.consent.by_request_uri(staged(answer)).request
-        assert (request.flow, request.request_kind, request.token_kind) == (
-            "authorization_code",
-            "grant_scoped_mcp",
-            "client",
-        )
-        assert request.resource == server.settings.mcp_resource
-        assert request.authorization_details == server.parse([detail()])
-        assert (request.redirect_uri, request.state_parameter) == ("https://client.example/cb", "a b&c")
-        assert request.code_challenge == CHALLENGE
-        assert request.expires_at - request.created_at == server.settings.request_uri_lifetime
-        assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+    """RFC 6749 §4.1, with PKCE, and RFC 9207."""
 
-    def test_without_authorization_details_the_owner_chooses(self, server: Deployment) -> None:
-        """A standard MCP client sends no authorization_details; nothing is presumed for it."""
-        request_uri = staged(server.authorize(server.register(), state=None))
-        request = server.consent.by_request_uri(request_uri).request
-        assert request.authorization_details is None
-        assert request.state_parameter is None
+    def test_an_approval_returns_a_code(self, deployment: Deployment, client_id: str) -> None:
+        """The approved request leads back to the client with code, state and issuer, and the code becomes a token."""
+        from pdpp_reference.authorization_server.authorize import authorization_response_url
 
-    @pytest.mark.parametrize(
-        ("parameters", "error"),
-        [
-            ({"response_type": None}, "invalid_request"),
-            ({"response_type": "token"}, "unsupported_response_type"),
-            ({"code_challenge": None}, "invalid_request"),
-            ({"code_challenge": "short"}, "invalid_request"),
-            ({"code_challenge_method": None}, "invalid_request"),
-            ({"code_challenge_method": "plain"}, "invalid_request"),
-            ({"resource": None}, "invalid_request"),
-            ({"resource": "https://elsewhere.example/mcp"}, "invalid_target"),
-            ({"scope": "pdpp:owner"}, "invalid_scope"),
-            ({"authorization_details": "[]"}, "invalid_authorization_details"),
-            ({"authorization_details": json.dumps([detail(name="nothing")])}, "invalid_authorization_details"),
-        ],
-    )
-    def test_errors_that_go_back(self, server: Deployment, parameters: dict[str, str | None], error: str) -> None:
-        """Every error but those of client and redirect URI goes back, with state and issuer."""
-        back = returned(server.authorize(server.register(), **parameters))
-        assert back.pop("error_description")
-        assert back == {"error": error, "state": "a b&c", "iss": server.settings.issuer}
-
-    def test_a_repeated_or_endless_state_is_not_sent_back(self, server: Deployment) -> None:
-        """A state that is not one short text is refused without being echoed."""
-        client_id = server.register()
-        too_long = returned(server.authorize(client_id, state="x" * 2001))
-        repeated = returned(server.http.get("/oauth/authorize?state=1&" + urlencode(server.asked(client_id))))
-        for back in (too_long, repeated):
-            assert back["error"] == "invalid_request"
-            assert "state" not in back
-
-    def test_a_trailing_slash_names_another_resource(self, server: Deployment) -> None:
-        """The resource is compared code point for code point."""
-        back = returned(server.authorize(server.register(), resource=server.settings.mcp_resource + "/"))
-        assert back["error"] == "invalid_target"
-
-    def test_a_client_without_the_grant_type(self, server: Deployment) -> None:
-        """Declared grant types are enforced here too."""
-        client_id = server.register(grant_types=[DEVICE_CODE_GRANT])
-        assert returned(server.authorize(client_id))["error"] == "unauthorized_client"
-
-    @pytest.mark.parametrize(
-        "parameters",
-        [
-            {"client_id": None},
-            {"client_id": "nobody"},
-            {"client_id": "https://client.example/metadata.json"},
-            {"redirect_uri": "https://client.example/cb/"},
-            {"redirect_uri": "https://client.example/cb?x=1"},
-            {"redirect_uri": "https://evil.example/cb"},
-            {"request_uri": "urn:ietf:params:oauth:request_uri:unknown"},
-        ],
-    )
-    def test_errors_that_are_shown_to_the_person(self, server: Deployment, parameters: dict[str, str | None]) -> None:
-        """Nobody is redirected for a client, a redirect URI or a request URI that is not good."""
-        answer = server.authorize(server.register(), **parameters)
-        assert answer.status_code == 400
-        assert answer.text.startswith("PAGE ")
-        assert "location" not in answer.headers
-
-    @pytest.mark.parametrize("query", ["client_id=%ff", "client_id=%00", "client_id=a&client_id=a", "a&" * 300])
-    def test_queries_that_are_not_forms(self, server: Deployment, query: str) -> None:
-        """A malformed query is the sender's fault, not the server's."""
-        assert server.http.get(f"/oauth/authorize?{query}").status_code == 400
-
-    def test_which_redirect_uris_are_the_same(self, server: Deployment) -> None:
-        """Redirect URIs are compared as strings, the port of a loopback IP address aside."""
-        loopback = server.register(redirect_uris=["http://127.0.0.1/cb", "http://[::1]:5/cb", "http://localhost:5/cb"])
-        for good in ("http://127.0.0.1:5123/cb", "http://[::1]:77/cb", "http://[::1]/cb", "http://localhost:5/cb"):
-            staged(server.authorize(loopback, redirect_uri=good))
-        for bad in (
-            "http://localhost:6/cb",
-            "http://127.0.0.1:5/cb2",
-            "http://127.0.0.1:5@evil.example/cb",
-            "http://127.0.0.2:5/cb",
-            "https://127.0.0.1:5/cb",
-        ):
-            assert server.authorize(loopback, redirect_uri=bad).status_code == 400
-        assert server.authorize(loopback, redirect_uri=None).status_code == 400
-        request_uri = staged(server.authorize(server.register(), redirect_uri=None))
-        assert server.consent.by_request_uri(request_uri).request.redirect_uri == "https://client.example/cb"
-
-    def test_the_answer_to_the_client(self, server: Deployment) -> None:
-        """Code or access_denied, with state and issuer; a query that the redirect URI has is kept."""
-        uri = "https://client.example/cb?tenant=1"
-        client_id = server.register(redirect_uris=[uri])
-        request_uri = staged(server.authorize(client_id, redirect_uri=uri))
-        pending = server.consent.by_request_uri(request_uri).request
-        approved, code = server.consent.approve(pending.id, SUBJECT, server.parse([detail()]))
-        assert code is not None
-        issuer = server.settings.issuer
-        assert parse_qs(urlsplit(authorization_response_url(server.settings, approved, code)).query) == {
-            "tenant": ["1"],
+        request_id = deployment.at_consent(deployment.authorize(**deployment.code_parameters(client_id)))
+        request = deployment.server.parts.consent.by_id(request_id).request
+        code = deployment.approve(request_id)
+        location = authorization_response_url(deployment.server.settings, request, code)
+        assert parse_qs(urlsplit(location).query) == {
             "code": [code],
-            "state": ["a b&c"],
-            "iss": [issuer],
+            "state": ["the state"],
+            "iss": [deployment.issuer],
         }
-        denied = urlsplit(authorization_response_url(server.settings, replace(approved, state_parameter=None), None))
-        assert parse_qs(denied.query) == {"tenant": ["1"], "error": ["access_denied"], "iss": [issuer]}
+        denied = authorization_response_url(deployment.server.settings, request, None)
+        assert parse_qs(urlsplit(denied).query) == {
+            "error": ["access_denied"],
+            "state": ["the state"],
+            "iss": [deployment.issuer],
+        }
+        assert code is not None
+        answer = deployment.exchange(client_id, code, redirect_uri=REDIRECT_URI, resource=deployment.mcp_resource)
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+        issued = answer.json()
+        assert (issued["token_type"], issued["resource"]) == ("Bearer", deployment.mcp_resource)
+        assert deployment.introspect(issued["access_token"])["grant_id"] == issued["grant_id"]
 
-
-class TestPushedAuthorization:
-    def push(self, server: Deployment, client_id: str, /, **parameters: str | None) -> httpx.Response:
-        return server.http.post("/oauth/par", data=server.asked(client_id, **parameters))
-
-    def test_a_pushed_request_is_usable_once(self, server: Deployment) -> None:
-        """The request URI takes its own client's browser to the decision, once."""
-        client_id, other = server.register(), server.register()
-        answer = self.push(server, client_id)
-        assert answer.status_code == 201
-        assert answer.headers["cache-control"] == "no-store"
-        assert answer.json()["expires_in"] == server.settings.request_uri_lifetime
-        request_uri = answer.json()["request_uri"]
-        assert request_uri.startswith("urn:ietf:params:oauth:request_uri:")
-        reference = {"client_id": client_id, "request_uri": request_uri}
-
-        stolen = server.http.get("/oauth/authorize", params={**reference, "client_id": other})
-        assert stolen.status_code == 400
-        at_consent = staged(server.http.get("/oauth/authorize", params=reference))
-        pending = server.consent.by_request_uri(at_consent)
-        assert pending.client.client_id == client_id
-        assert server.http.get("/oauth/authorize", params=reference).status_code == 400
+    def test_a_denial_ends_the_request(self, deployment: Deployment, client_id: str) -> None:
+        """A denied request has no code, and is not decided again."""
+        request_id = deployment.at_consent(deployment.authorize(**deployment.code_parameters(client_id)))
+        deployment.deny(request_id)
         with pytest.raises(NotDecidable):
-            server.consent.by_request_uri(request_uri)
-        assert server.consent.by_request_uri(at_consent).request.id == pending.request.id
+            deployment.approve(request_id)
 
-    def test_it_expires(self, server: Deployment) -> None:
-        """After its lifetime a request URI opens nothing."""
-        client_id = server.register()
-        request_uri = self.push(server, client_id).json()["request_uri"]
-        server.clock.advance(server.settings.request_uri_lifetime)
-        reference = {"client_id": client_id, "request_uri": request_uri}
-        assert server.http.get("/oauth/authorize", params=reference).status_code == 400
+    def test_without_details_the_owner_chooses(self, deployment: Deployment, client_id: str) -> None:
+        """A standard MCP client sends no authorization_details; what the owner picks is what the token has."""
+        parameters = deployment.code_parameters(client_id)
+        del parameters["authorization_details"]
+        request_id = deployment.at_consent(deployment.authorize(**parameters))
+        assert deployment.server.parts.consent.by_id(request_id).request.authorization_details is None
+        chosen = deployment.pending(
+            deployment.start_device(client_id, authorization_details=deployment.details(BANK))["user_code"]
+        ).request.authorization_details
+        code = deployment.approve(request_id, chosen)
+        assert code is not None
+        (entry,) = deployment.exchange(client_id, code).json()["authorization_details"]
+        assert entry["source"]["id"] == BANK
+
+    def test_errors_of_client_and_redirect_uri_are_shown(self, deployment: Deployment, client_id: str) -> None:
+        """Where the client or its redirect URI is in doubt, the person sees it and the browser goes nowhere."""
+        good = deployment.code_parameters(client_id)
+        shown(deployment.authorize(**{**good, "client_id": "nobody"}))
+        shown(deployment.authorize(**{**good, "client_id": [client_id, client_id]}))
+        shown(deployment.authorize(**{name: value for name, value in good.items() if name != "client_id"}))
+        for uri in ("https://evil.example/", f"{REDIRECT_URI}/", f"{REDIRECT_URI}?a=b", f"{REDIRECT_URI}#a", "\x00"):
+            shown(deployment.authorize(**{**good, "redirect_uri": uri}))
+        shown(deployment.authorize(**{**good, "redirect_uri": [REDIRECT_URI, REDIRECT_URI]}))
+        for query in ("%ff", "client_id=%00", "&".join(f"a{i}=" for i in range(200)), "\u00e9"):
+            shown(deployment.http.get(f"/oauth/authorize?{query}"))
 
     @pytest.mark.parametrize(
-        ("parameters", "error"),
+        ("name", "value", "error"),
         [
-            ({"client_id": None}, "invalid_request"),
-            ({"client_id": "nobody"}, "invalid_client"),
-            ({"redirect_uri": "https://evil.example/"}, "invalid_request"),
-            ({"request_uri": "urn:x"}, "invalid_request"),
-            ({"code_challenge_method": "plain"}, "invalid_request"),
-            ({"resource": "https://elsewhere.example/"}, "invalid_target"),
-            ({"scope": "pdpp:owner"}, "invalid_scope"),
-            ({"response_type": "token"}, "unsupported_response_type"),
-            ({"authorization_details": "x"}, "invalid_authorization_details"),
-            ({"client_secret": "x"}, "invalid_client"),
+            ("response_type", "token", "unsupported_response_type"),
+            ("response_type", "", "invalid_request"),
+            ("response_type", ["code", "code"], "invalid_request"),
+            ("code_challenge", "", "invalid_request"),
+            ("code_challenge", "too short", "invalid_request"),
+            ("code_challenge_method", "plain", "invalid_request"),
+            ("code_challenge_method", "", "invalid_request"),
+            ("scope", "everything", "invalid_scope"),
+            ("resource", "", "invalid_request"),
+            ("resource", "https://elsewhere.example/mcp", "invalid_target"),
+            ("authorization_details", "[]", "invalid_authorization_details"),
+            ("authorization_details", ["[]", "[]"], "invalid_request"),
         ],
     )
-    def test_errors(self, server: Deployment, parameters: dict[str, str | None], error: str) -> None:
-        """The checks are those of the authorization endpoint; the errors come as JSON."""
-        assert_refused(self.push(server, server.register(), **parameters), error)
+    def test_other_errors_return_to_the_client(
+        self, deployment: Deployment, client_id: str, name: str, value: str | list[str], error: str
+    ) -> None:
+        """Everything else is the client's to know, with state and issuer; pushed, it is told in JSON."""
+        parameters: dict[str, Any] = {**deployment.code_parameters(client_id), name: value}
+        carried = returned(deployment.authorize(**parameters))
+        assert set(carried) == {"error", "error_description", "state", "iss"}
+        assert (carried["error"], carried["state"], carried["iss"]) == (error, "the state", deployment.issuer)
+        refused(deployment.post("/oauth/par", **parameters), error)
 
-    def test_credentials_that_no_client_has(self, server: Deployment) -> None:
-        """A client that authenticates is refused with 401 and a challenge."""
-        answer = server.http.post("/oauth/par", data=server.asked(server.register()), headers=basic("a", "b"))
-        assert_refused(answer, "invalid_client", 401)
-        assert answer.headers["www-authenticate"].startswith("Basic")
+    @pytest.mark.parametrize("state", [["a", "b"], "s" * 2001])
+    def test_an_unusable_state_is_not_returned(
+        self, deployment: Deployment, client_id: str, state: str | list[str]
+    ) -> None:
+        """A state that is repeated or too long is an error of its own."""
+        parameters: dict[str, Any] = {**deployment.code_parameters(client_id), "state": state}
+        carried = returned(deployment.authorize(**parameters))
+        assert (carried["error"], "state" in carried) == ("invalid_request", False)
+
+    def test_a_client_without_the_grant(self, deployment: Deployment) -> None:
+        """A client that did not declare authorization_code is not authorized for it."""
+        device_only = deployment.register(grant_types=[DEVICE_CODE_GRANT])
+        parameters = deployment.code_parameters(device_only)
+        assert returned(deployment.authorize(**parameters))["error"] == "unauthorized_client"
+        without_uri = deployment.http.post("/oauth/register", json={"grant_types": [DEVICE_CODE_GRANT]}).json()
+        for client_id in (device_only, without_uri["client_id"]):
+            refused(deployment.post("/oauth/par", **{**parameters, "client_id": client_id}), "unauthorized_client")
+            refused(deployment.exchange(client_id, "x"), "unauthorized_client")
+
+    @pytest.mark.parametrize(
+        ("asked", "matches"),
+        [
+            ("http://127.0.0.1:51234/callback", True),
+            ("http://127.0.0.1/callback", True),
+            ("http://[::1]:51234/callback", True),
+            ("http://127.0.0.1:51234/other", False),
+            ("http://127.0.0.2:51234/callback", False),
+            ("http://localhost:51234/callback", False),
+            ("https://127.0.0.1:51234/callback", False),
+            ("http://127.0.0.1:51234@evil.example/callback", False),
+            ("http://127.0.0.1:51234/callback#a", False),
+        ],
+    )
+    def test_the_port_of_a_loopback_redirect_is_free(self, deployment: Deployment, asked: str, matches: bool) -> None:
+        """A native client listens on the port it gets, and on nothing else that was not registered (RFC 8252 §7.3)."""
+        answer = deployment.authorize(**{**deployment.code_parameters("pdpp_cli"), "redirect_uri": asked})
+        if matches:
+            deployment.at_consent(answer)
+        else:
+            shown(answer)
+
+    def test_the_redirect_uris_query_is_kept(self, deployment: Deployment) -> None:
+        """Parameters that a registered redirect URI has stay (RFC 6749 §3.1.2); the only one need not be named."""
+        client_id = deployment.register(redirect_uris=[f"{REDIRECT_URI}?tenant=7"])
+        parameters = deployment.code_parameters(client_id)
+        del parameters["redirect_uri"]
+        carried = returned(deployment.authorize(**{**parameters, "scope": "x"}))
+        assert (carried["tenant"], carried["error"]) == ("7", "invalid_scope")
+
+
+class TestPushedRequests:
+    """RFC 9126."""
+
+    def test_a_pushed_request_is_used_once(self, deployment: Deployment, client_id: str, stranger: str) -> None:
+        """The request URI leads its own client to the decision, once."""
+        answer = deployment.post("/oauth/par", **deployment.code_parameters(client_id))
+        assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
+        pushed = answer.json()
+        assert set(pushed) == {"request_uri", "expires_in"}
+        shown(deployment.authorize(client_id=stranger, request_uri=pushed["request_uri"]))
+        first = deployment.authorize(client_id=client_id, request_uri=pushed["request_uri"])
+        shown(deployment.authorize(client_id=client_id, request_uri=pushed["request_uri"]))
+        code = deployment.approve(deployment.at_consent(first))
+        assert code is not None
+        assert deployment.exchange(client_id, code).status_code == 200
+
+    def test_a_pushed_request_expires(self, deployment: Deployment, client_id: str) -> None:
+        """After expires_in the request URI leads nowhere."""
+        pushed = deployment.post("/oauth/par", **deployment.code_parameters(client_id)).json()
+        deployment.clock.advance(pushed["expires_in"])
+        shown(deployment.authorize(client_id=client_id, request_uri=pushed["request_uri"]))
+
+    def test_what_cannot_be_pushed(self, deployment: Deployment, client_id: str) -> None:
+        """Neither a request_uri, nor a redirect URI that is not registered, nor a secret."""
+        good = deployment.code_parameters(client_id)
+        refused(deployment.post("/oauth/par", **{**good, "request_uri": "urn:x"}), "invalid_request")
+        refused(deployment.post("/oauth/par", **{**good, "redirect_uri": "https://evil.example/"}), "invalid_request")
+        refused(deployment.post("/oauth/par", **{**good, "client_id": "nobody"}), "invalid_client")
+        refused(deployment.post("/oauth/par", **{**good, "client_secret": "s"}), "invalid_client")
+        refused(deployment.http.post("/oauth/par", data=good, auth=(client_id, "s")), "invalid_client", 401)
+
+
+class TestCodeExchange:
+    """RFC 6749 §4.1.3 with RFC 7636 §4.6."""
+
+    def test_the_verifier_is_proven(self, deployment: Deployment, client_id: str) -> None:
+        """Without the code verifier, or with another, a code is worth nothing, and stays good for its holder."""
+        code = deployment.authorization_code(client_id)
+        for verifier in ("another-" + VERIFIER, VERIFIER[:42], s256(VERIFIER), "ä" * 50):
+            refused(deployment.exchange(client_id, code, code_verifier=verifier), "invalid_grant")
+        refused(deployment.exchange(client_id, code, code_verifier=""), "invalid_request")
+        refused(deployment.exchange(client_id, code, code_verifier=[VERIFIER, VERIFIER]), "invalid_request")
+        refused(deployment.exchange(client_id, code, redirect_uri="https://evil.example/"), "invalid_grant")
+        refused(deployment.exchange(client_id, code, resource=deployment.issuer), "invalid_target")
+        assert deployment.exchange(client_id, code).status_code == 200
+
+    def test_a_code_belongs_to_its_client(self, deployment: Deployment, client_id: str, stranger: str) -> None:
+        """Another client's code is as good as unknown."""
+        code = deployment.authorization_code(client_id)
+        refused(deployment.exchange(stranger, code), "invalid_grant")
+        refused(deployment.exchange(client_id, "unknown"), "invalid_grant")
+        assert deployment.exchange(client_id, code).status_code == 200
+
+    def test_a_second_exchange_revokes_the_first(self, deployment: Deployment, client_id: str) -> None:
+        """A replayed code ends the tokens it was exchanged for."""
+        code = deployment.authorization_code(client_id)
+        issued = deployment.exchange(client_id, code).json()
+        refused(deployment.exchange(client_id, code), "invalid_grant")
+        assert deployment.introspect(issued["access_token"]) == {"active": False}
+        refused(deployment.refresh(client_id, issued["refresh_token"]), "invalid_grant")
+
+    def test_a_code_lives_a_minute(self, deployment: Deployment, client_id: str) -> None:
+        """A code that was not exchanged within 60 s is invalid; expired_token is the device grant's alone."""
+        code = deployment.authorization_code(client_id)
+        deployment.clock.advance(60)
+        refused(deployment.exchange(client_id, code), "invalid_grant")
+
+
+class TestRefresh:
+    """RFC 6749 §6, OAuth 2.1 §4.3.1."""
+
+    def test_rotation(self, deployment: Deployment, client_id: str) -> None:
+        """Each refresh gives a fresh pair with the same grant, audience and scope; earlier access tokens live on."""
+        first = deployment.device_tokens(client_id)
+        answer = deployment.refresh(client_id, first["refresh_token"])
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+        second = answer.json()
+        secrets = {"access_token", "refresh_token"}
+        assert all(first[name] != second[name] for name in secrets)
+        assert {n: v for n, v in first.items() if n not in secrets} == {
+            n: v for n, v in second.items() if n not in secrets
+        }
+        assert deployment.introspect(first["access_token"])["active"] is True
+
+    def test_a_replay_ends_the_family(self, deployment: Deployment, client_id: str) -> None:
+        """A refresh token used twice ends every token that came from its approval, and no other."""
+        bystander = deployment.device_tokens(client_id)
+        first = deployment.device_tokens(client_id)
+        second = deployment.refresh(client_id, first["refresh_token"]).json()
+        refused(deployment.refresh(client_id, first["refresh_token"]), "invalid_grant")
+        for token in (first["access_token"], second["access_token"]):
+            assert deployment.introspect(token) == {"active": False}
+        refused(deployment.refresh(client_id, second["refresh_token"]), "invalid_grant")
+        assert deployment.introspect(bystander["access_token"])["active"] is True
+
+    def test_it_works_for_its_client_only(self, deployment: Deployment, client_id: str, stranger: str) -> None:
+        """A stranger's attempt is refused and ends nothing; an access token is no refresh token."""
+        issued = deployment.device_tokens(client_id)
+        refused(deployment.refresh(stranger, issued["refresh_token"]), "invalid_grant")
+        refused(deployment.refresh(client_id, issued["access_token"]), "invalid_grant")
+        refused(deployment.refresh(client_id, "unknown"), "invalid_grant")
+        assert deployment.refresh(client_id, issued["refresh_token"]).status_code == 200
+
+    def test_nothing_is_widened(self, deployment: Deployment, client_id: str) -> None:
+        """Asking for more is refused by name, and the refresh token stays good."""
+        issued = deployment.device_tokens(client_id)
+        token = issued["refresh_token"]
+        refused(deployment.refresh(client_id, token, scope="pdpp:read pdpp:owner"), "invalid_scope")
+        refused(deployment.refresh(client_id, token, resource=deployment.issuer), "invalid_target")
+        refused(
+            deployment.refresh(client_id, token, resource=[deployment.mcp_resource, deployment.issuer]),
+            "invalid_target",
+        )
+        for details in (deployment.details(SPOTIFY, BANK), "[]", "{", "[" * 9000):
+            answer = deployment.refresh(client_id, token, authorization_details=details)
+            refused(answer, "invalid_authorization_details")
+        same = {"scope": "pdpp:read", "resource": deployment.mcp_resource}
+        granted = json.dumps(issued["authorization_details"])
+        assert deployment.refresh(client_id, token, **same, authorization_details=granted).status_code == 200
+
+    def test_it_expires_when_idle(self, deployment: Deployment, client_id: str) -> None:
+        """A refresh token not used for 30 days is dead; each use starts the time anew."""
+        month = deployment.server.settings.refresh_token_idle_lifetime
+        token = deployment.device_tokens(client_id)["refresh_token"]
+        deployment.clock.advance(month - 10)
+        token = deployment.refresh(client_id, token).json()["refresh_token"]
+        deployment.clock.advance(month)
+        refused(deployment.refresh(client_id, token), "invalid_grant")
+
+    def test_a_client_without_the_grant_type(self, deployment: Deployment) -> None:
+        """A client that did not declare refresh_token gets none and uses none."""
+        device_only = deployment.register(grant_types=[DEVICE_CODE_GRANT])
+        refused(deployment.refresh(device_only, "x"), "unauthorized_client")
 
 
 class TestIntrospection:
-    def test_a_grant_token(self, server: Deployment) -> None:
-        """An active token's answer agrees with its token response."""
-        client_id = server.register(grant_types=[DEVICE_CODE_GRANT, "refresh_token"])
-        issued = server.issue(client_id, detail())
-        members = server.introspect(issued["access_token"])
-        issued_at, expires_at = members.pop("iat"), members.pop("exp")
-        assert type(issued_at) is int
-        assert expires_at - issued_at == issued["expires_in"]
-        assert members == {
+    """RFC 7662."""
+
+    def test_an_active_token(self, deployment: Deployment, client_id: str) -> None:
+        """What is told agrees with the token response."""
+        issued = deployment.device_tokens(client_id)
+        known = deployment.introspect(issued["access_token"])
+        assert known["exp"] - known["iat"] == issued["expires_in"]
+        assert {name: value for name, value in known.items() if name not in ("iat", "exp")} == {
             "active": True,
-            "iss": server.settings.issuer,
-            "aud": server.settings.mcp_resource,
-            "sub": SUBJECT,
-            "subject_id": SUBJECT,
+            "iss": deployment.issuer,
+            "aud": deployment.mcp_resource,
+            "sub": deployment.subject_id,
+            "subject_id": deployment.subject_id,
             "client_id": client_id,
             "token_type": "Bearer",
             "scope": issued["scope"],
@@ -656,171 +635,331 @@ class TestIntrospection:
             "authorization_details": issued["authorization_details"],
         }
 
-    def test_an_owner_token(self, server: Deployment) -> None:
-        """An owner token has neither grant nor details, and another audience."""
-        members = server.introspect(server.issue("pdpp_cli")["access_token"])
-        assert (members["pdpp_token_kind"], members["aud"]) == ("owner", server.settings.resource_origin)
-        assert not {"grant_id", "grant_package_id", "authorization_details"} & set(members)
+    def test_a_package_and_an_owner_token(self, deployment: Deployment, client_id: str) -> None:
+        """A package is named instead of a grant; an owner token has neither."""
+        package = deployment.device_tokens(client_id, authorization_details=deployment.details(SPOTIFY, BANK))
+        known = deployment.introspect(package["access_token"])
+        assert (known["grant_package_id"], "grant_id" in known) == (package["grant_package_id"], False)
+        owner = deployment.introspect(deployment.device_tokens(client_id, "trusted_owner_agent")["access_token"])
+        assert (owner["pdpp_token_kind"], owner["scope"], owner["aud"]) == ("owner", "pdpp:owner", deployment.issuer)
+        assert not {"grant_id", "grant_package_id", "authorization_details"} & set(owner)
 
-    def test_a_package_shows_what_is_in_force(self, server: Deployment) -> None:
-        """Of a package, the details are those of the grants that are left."""
-        issued = server.issue("pdpp_cli", detail(), detail("bank", "transactions"))
-        token = issued["access_token"]
-        assert server.introspect(token)["grant_package_id"] == issued["grant_package_id"]
-        with server.store.transaction() as connection:
-            found = server.tokens.find(connection, token)
-            assert found is not None
-            first, second = server.tokens.grants_of(connection, found)
-        server.revoke_grant(first.id, token)
-        assert server.introspect(token)["authorization_details"] == [second.detail.to_json()]
-        server.revoke_grant(second.id, token)
-        assert server.introspect(token) == {"active": False}
+    def test_what_is_not_an_active_access_token(self, deployment: Deployment, client_id: str) -> None:
+        """Everything else, from refresh token to nonsense, is inactive and says no more."""
+        codes = deployment.start_device(client_id)
+        issued = deployment.device_tokens(client_id)
+        others = [codes["device_code"], codes["user_code"], issued["refresh_token"], "unknown", "ä", "t" * 9000]
+        for token in others:
+            assert deployment.introspect(token) == {"active": False}
+            assert deployment.introspect(token, token_type_hint="refresh_token") == {"active": False}
+        deployment.clock.advance(issued["expires_in"])
+        assert deployment.introspect(issued["access_token"]) == {"active": False}
 
-    def test_what_is_not_active(self, server: Deployment) -> None:
-        """Unknown, refresh, expired: the answer is exactly that it is not active."""
-        issued = server.issue("pdpp_cli", detail())
-        assert server.introspect("unknown") == {"active": False}
-        assert server.introspect(issued["refresh_token"], token_type_hint="refresh_token") == {"active": False}
-        server.clock.advance(server.settings.access_token_lifetime + 1)
-        assert server.introspect(issued["access_token"]) == {"active": False}
+    @pytest.mark.parametrize("hint", ["refresh_token", "access_token", "unknown"])
+    def test_a_hint_is_no_filter(self, deployment: Deployment, client_id: str, hint: str) -> None:
+        """A wrong hint still finds the token."""
+        token = deployment.device_tokens(client_id)["access_token"]
+        assert deployment.introspect(token, token_type_hint=hint, unknown="ignored")["active"] is True
 
-    def test_the_hint_is_no_filter(self, server: Deployment) -> None:
-        """A wrong or unknown hint, and parameters nobody knows, change nothing."""
-        token = server.issue("pdpp_cli", detail())["access_token"]
-        for hint in ("refresh_token", "device_code", ""):
-            assert server.introspect(token, token_type_hint=hint, colour="blue")["active"] is True
-
-    def test_the_caller_is_the_resource_server(self, server: Deployment) -> None:
-        """Credentials are taken form-encoded or plain; anything else is 401 with a challenge."""
-        body = {"token": server.issue("pdpp_cli", detail())["access_token"]}
+    def test_credentials_plain_and_encoded(self, deployment: Deployment) -> None:
+        """The credentials are taken as they are, and form-encoded as RFC 6749 §2.3.1 says; the scheme in any case."""
         user, secret = INTROSPECTION
-        for good in (basic(user, secret), basic(quote_plus(user), quote_plus(secret))):
-            assert server.http.post("/introspect", data=body, headers=good).json()["active"] is True
-        for bad in (
-            {},
-            basic(user, "wrong"),
-            basic("wrong", secret),
-            basic("", ""),
-            {"Authorization": "Basic !"},
-            {"Authorization": "Basic"},
-            {"Authorization": f"Bearer {body['token']}"},
-        ):
-            answer = server.http.post("/introspect", data=body, headers=bad)
-            assert_refused(answer, "invalid_client", 401)
-            assert answer.headers["www-authenticate"] == 'Basic realm="introspection"'
+        encoded = basic(quote_plus(user), quote_plus(secret))
+        for headers in (basic(user, secret), encoded, {"Authorization": "bASIC" + encoded["Authorization"][5:]}):
+            answer = deployment.http.post("/introspect", data={"token": "unknown"}, headers=headers)
+            assert (answer.status_code, answer.json()) == (200, {"active": False})
+            refused(deployment.http.post("/introspect", data={}, headers=headers), "invalid_request")
+            refused(deployment.http.post("/introspect", data={"token": ["a", "a"]}, headers=headers), "invalid_request")
 
-    def test_plain_credentials(self) -> None:
-        """A secret with characters that form-encoding would change works as it is."""
-        plain = ("rs", "a+b%20c")
-        with running(
-            lambda settings: replace(settings, introspection_client_id="rs", introspection_client_secret=plain[1])
-        ) as server:
-            answer = server.http.post("/introspect", data={"token": "x"}, headers=basic(*plain))
-            assert answer.json() == {"active": False}
+    @pytest.mark.parametrize(
+        "header",
+        [
+            None,
+            basic(INTROSPECTION[0], "wrong")["Authorization"],
+            basic("wrong", INTROSPECTION[1])["Authorization"],
+            basic("", "")["Authorization"],
+            "Basic",
+            "Basic !",
+            "Basic dXNlcg==",
+            "Basic /w==",
+            "Bearer token",
+        ],
+    )
+    def test_without_credentials(self, deployment: Deployment, header: str | None) -> None:
+        """Nobody but the resource server is told anything, and credentials in the body or address are not read."""
+        headers = {} if header is None else {"Authorization": header}
+        user, secret = INTROSPECTION
+        form = {"token": "unknown", "client_id": user, "client_secret": secret}
+        answer = deployment.http.post("/introspect", data=form, params=form, headers=headers)
+        refused(answer, "invalid_client", 401)
+        assert answer.headers["www-authenticate"].startswith("Basic ")
 
-    def test_without_configured_credentials(self) -> None:
-        """Where none are configured, nobody introspects."""
-        with running(
-            lambda settings: replace(settings, introspection_client_id="", introspection_client_secret="")
-        ) as server:
-            answer = server.http.post("/introspect", data={"token": "x"}, headers=basic("", ""))
-            assert_refused(answer, "invalid_client", 401)
+    def test_a_token_in_the_address_is_not_read(self, deployment: Deployment) -> None:
+        """The token is taken from the body alone."""
+        answer = deployment.http.post(
+            "/introspect", params={"token": "x"}, headers={**basic(*INTROSPECTION), **FORM}, content=b""
+        )
+        refused(answer, "invalid_request")
 
-    def test_the_form(self, server: Deployment) -> None:
-        """It takes POST with a token."""
-        assert server.http.get("/introspect").status_code == 405
-        headers = basic(*INTROSPECTION)
-        assert_refused(server.http.post("/introspect", data={"x": "y"}, headers=headers), "invalid_request")
-        assert_refused(server.http.post("/introspect", json={"token": "x"}, headers=headers), "invalid_request")
+    def test_without_configured_credentials_it_is_closed(self, start: Callable[..., Deployment]) -> None:
+        """A deployment without introspection credentials tells nobody anything, not even for empty ones."""
+        closed = start(introspection_client_id=None, introspection_client_secret=None)
+        try:
+            for headers in (basic("", ""), basic("None", "None"), {}):
+                refused(closed.http.post("/introspect", data={"token": "x"}, headers=headers), "invalid_client", 401)
+        finally:
+            closed.http.close()
+            closed.server.stop()
 
 
 class TestRevocation:
-    def test_a_refresh_token_takes_its_family_along(self, server: Deployment) -> None:
-        """With the refresh token the access tokens of the same approval die, at once, and no others."""
-        issued, other = server.issue("pdpp_cli", detail()), server.issue("pdpp_cli", detail())
-        answer = server.revoke("pdpp_cli", issued["refresh_token"], token_type_hint="access_token")
-        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
-        assert not server.is_active(issued["access_token"])
-        assert server.is_active(other["access_token"])
+    """RFC 7009."""
 
-    def test_an_access_token_goes_alone(self, server: Deployment) -> None:
-        """The refresh token of a revoked access token stays good."""
-        issued = server.issue("pdpp_cli", detail())
-        assert server.revoke("pdpp_cli", issued["access_token"], token_type_hint="device_code").status_code == 200
-        assert not server.is_active(issued["access_token"])
-        with server.store.transaction() as connection:
-            refresh = server.tokens.find(connection, issued["refresh_token"])
-            assert refresh is not None
-            assert server.tokens.is_active(connection, refresh)
+    @pytest.mark.parametrize("hint", [None, "access_token", "refresh_token", "unknown"])
+    def test_a_refresh_token_takes_its_family_along(
+        self, deployment: Deployment, client_id: str, hint: str | None
+    ) -> None:
+        """With the refresh token go the access tokens, whatever the hint."""
+        issued = deployment.device_tokens(client_id)
+        hinted = {} if hint is None else {"token_type_hint": hint}
+        for _ in range(2):
+            answer = deployment.post("/oauth/revoke", client_id=client_id, token=issued["refresh_token"], **hinted)
+            assert (answer.status_code, answer.content) == (200, b"")
+        assert deployment.introspect(issued["access_token"]) == {"active": False}
+        refused(deployment.refresh(client_id, issued["refresh_token"]), "invalid_grant")
 
-    def test_another_clients_token_stays(self, server: Deployment) -> None:
-        """A client cannot revoke what was issued to another."""
-        issued = server.issue("pdpp_cli", detail())
-        for token in (issued["access_token"], issued["refresh_token"]):
-            assert_refused(server.revoke("longview", token), "invalid_grant")
-        assert server.is_active(issued["access_token"])
+    @pytest.mark.parametrize("hint", [None, "refresh_token"])
+    def test_an_access_token_goes_alone(self, deployment: Deployment, client_id: str, hint: str | None) -> None:
+        """An access token is dead at once, at introspection and at the resource; its refresh token is not."""
+        issued = deployment.device_tokens(client_id)
+        bearer = {"Authorization": f"Bearer {issued['access_token']}"}
+        hinted = {} if hint is None else {"token_type_hint": hint}
+        assert deployment.post("/oauth/revoke", client_id=client_id, token=issued["access_token"], **hinted).is_success
+        assert deployment.introspect(issued["access_token"]) == {"active": False}
+        assert deployment.http.post("/mcp", headers=bearer, json={}).status_code == 401
+        assert deployment.refresh(client_id, issued["refresh_token"]).status_code == 200
 
-    def test_an_unknown_token_is_as_good_as_revoked(self, server: Deployment) -> None:
-        """Unknown and revoked tokens are answered alike."""
-        token = server.issue("pdpp_cli", detail())["access_token"]
-        for presented in ("unknown", token, token):
-            assert server.revoke("pdpp_cli", presented).status_code == 200
+    def test_an_owner_token(self, deployment: Deployment, client_id: str) -> None:
+        """The owner agent's token is revoked like any other."""
+        token = deployment.device_tokens(client_id, "trusted_owner_agent")["access_token"]
+        assert deployment.http.get("/v1/streams", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+        assert deployment.post("/oauth/revoke", client_id=client_id, token=token).status_code == 200
+        assert deployment.http.get("/v1/streams", headers={"Authorization": f"Bearer {token}"}).status_code == 401
 
-    def test_errors(self, server: Deployment) -> None:
-        """Client and token are needed, and the client known."""
-        assert_refused(server.revoke("nobody", "x"), "invalid_client")
-        assert_refused(server.revoke("https://client.example/metadata.json", "x"), "invalid_client")
-        assert_refused(server.http.post("/oauth/revoke", data={"token": "x"}), "invalid_request")
-        assert_refused(server.http.post("/oauth/revoke", data={"client_id": "pdpp_cli"}), "invalid_request")
-        assert server.http.get("/oauth/revoke").status_code == 405
+    def test_an_unknown_token_is_as_good_as_revoked(self, deployment: Deployment, client_id: str) -> None:
+        """A token nobody knows is no error."""
+        for token in ("unknown", "ä", "t" * 9000):
+            assert deployment.post("/oauth/revoke", client_id=client_id, token=token).status_code == 200
+
+    def test_another_clients_token_stays(self, deployment: Deployment, client_id: str, stranger: str) -> None:
+        """A foreign token is refused and stays as it is."""
+        issued = deployment.device_tokens(client_id)
+        for name in ("access_token", "refresh_token"):
+            refused(deployment.post("/oauth/revoke", client_id=stranger, token=issued[name]), "invalid_grant")
+        assert deployment.introspect(issued["access_token"])["active"] is True
+        assert deployment.refresh(client_id, issued["refresh_token"]).status_code == 200
+
+    def test_incomplete_requests(self, deployment: Deployment, client_id: str) -> None:
+        """Client and token are needed, once each, and no secret."""
+        refused(deployment.post("/oauth/revoke", token="x"), "invalid_request")
+        refused(deployment.post("/oauth/revoke", client_id=client_id), "invalid_request")
+        refused(deployment.post("/oauth/revoke", client_id=client_id, token=["x", "x"]), "invalid_request")
+        refused(deployment.post("/oauth/revoke", client_id="nobody", token="x"), "invalid_client")
+        refused(deployment.post("/oauth/revoke", client_id=client_id, token="x", client_secret="s"), "invalid_client")
+        answer = deployment.http.post("/oauth/revoke", data={"token": "x"}, auth=(client_id, "s"))
+        refused(answer, "invalid_client", 401)
 
 
 class TestGrantRevocation:
-    def test_by_the_owner(self, server: Deployment) -> None:
-        """The owner's token revokes any grant of the owner, as often as it likes; the tokens die with the grant."""
-        owner, issued = server.issue("pdpp_cli")["access_token"], server.issue("longview", detail())
-        assert server.is_active(issued["access_token"])
-        for _ in range(2):
-            answer = server.revoke_grant(issued["grant_id"], owner)
-            assert (answer.status_code, answer.json()) == (200, {"grant_id": issued["grant_id"], "revoked": True})
-        assert server.introspect(issued["access_token"]) == {"active": False}
+    """`POST /grants/{grant_id}/revoke`, with a token."""
 
-    def test_by_the_grants_own_token(self, server: Deployment) -> None:
-        """A grant's token revokes that grant, and is then no token any more."""
-        issued = server.issue("pdpp_cli", detail())
-        assert server.revoke_grant(issued["grant_id"], issued["access_token"]).status_code == 200
-        again = server.revoke_grant(issued["grant_id"], issued["access_token"])
-        assert_refused(again, "invalid_token", 401)
+    def revoke(self, deployment: Deployment, grant_id: str, token: str | None) -> httpx.Response:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return deployment.http.post(f"/grants/{grant_id}/revoke", headers=headers)
 
-    def test_a_package_token_revokes_each_of_its_grants(self, server: Deployment) -> None:
-        """Revoking one grant of a package twice is no error while another one keeps the token good."""
-        issued = server.issue("pdpp_cli", detail(), detail("bank", "transactions"))
-        with server.store.transaction() as connection:
-            found = server.tokens.find(connection, issued["access_token"])
-            assert found is not None
-            first, _ = server.tokens.grants_of(connection, found)
-        for _ in range(2):
-            assert server.revoke_grant(first.id, issued["access_token"]).status_code == 200
+    @pytest.mark.parametrize("bearer", ["own", "owner"])
+    def test_a_grant_takes_its_tokens_along(self, deployment: Deployment, client_id: str, bearer: str) -> None:
+        """Its own token or the owner's revokes a grant; access and refresh tokens die with it."""
+        issued = deployment.device_tokens(client_id)
+        owner = deployment.device_tokens(client_id, "trusted_owner_agent")["access_token"]
+        token = owner if bearer == "owner" else issued["access_token"]
+        answer = self.revoke(deployment, issued["grant_id"], token)
+        assert (answer.status_code, answer.json()) == (200, {"grant_id": issued["grant_id"], "revoked": True})
+        assert deployment.introspect(issued["access_token"]) == {"active": False}
+        refused(deployment.refresh(client_id, issued["refresh_token"]), "invalid_grant")
+        again = self.revoke(deployment, issued["grant_id"], token)
+        if bearer == "owner":
+            assert again.status_code == 200
+        else:
+            refused(again, "invalid_token", 401)
 
-    def test_a_foreign_grant_looks_unknown(self, server: Deployment) -> None:
-        """For a grant's token, another's grant and no grant are one answer, and nothing changes."""
-        mine, theirs = server.issue("pdpp_cli", detail()), server.issue("longview", detail())
-        foreign = server.revoke_grant(theirs["grant_id"], mine["access_token"])
-        unknown = server.revoke_grant("grt_unknown", mine["access_token"])
-        assert_refused(foreign, "invalid_request", 404)
-        assert foreign.json() == unknown.json()
-        assert server.is_active(theirs["access_token"])
+    def test_of_a_package_the_others_stay(self, deployment: Deployment, client_id: str) -> None:
+        """One grant of a package is revoked with the package's token, which then has the rest."""
+        issued = deployment.device_tokens(client_id, authorization_details=deployment.details(SPOTIFY, BANK))
+        token = deployment.server.parts.access_tokens.active(issued["access_token"])
+        assert token is not None
+        first, second = token.grants
+        assert self.revoke(deployment, first.id, issued["access_token"]).status_code == 200
+        known = deployment.introspect(issued["access_token"])
+        assert known["authorization_details"] == [second.detail.to_json()]
+        refreshed = deployment.refresh(client_id, issued["refresh_token"]).json()
+        assert refreshed["authorization_details"] == [second.detail.to_json()]
 
-    def test_other_bearers(self, server: Deployment) -> None:
-        """No token, an unknown one and a refresh token are 401 with a challenge."""
-        issued = server.issue("pdpp_cli", detail())
-        path = f"/grants/{issued['grant_id']}/revoke"
-        nothing = server.http.post(path)
-        assert_refused(nothing, "invalid_token", 401)
-        assert "error" not in nothing.headers["www-authenticate"]
-        for bearer in ("unknown", issued["refresh_token"]):
-            answer = server.revoke_grant(issued["grant_id"], bearer)
-            assert_refused(answer, "invalid_token", 401)
+    def test_other_grants_are_nobodys_business(self, deployment: Deployment, client_id: str) -> None:
+        """A grant of another approval is as good as unknown, and strange names get the same answer."""
+        mine, other = deployment.device_tokens(client_id), deployment.device_tokens(client_id)
+        for grant_id in (other["grant_id"], "grt_unknown", "%00", "%ff", "g" * 3000):
+            refused(self.revoke(deployment, grant_id, mine["access_token"]), "invalid_request", 404)
+        assert deployment.introspect(other["access_token"])["active"] is True
+
+    def test_without_an_active_access_token(self, deployment: Deployment, client_id: str) -> None:
+        """A refresh token, an unknown one, or another scheme revokes nothing."""
+        issued = deployment.device_tokens(client_id)
+        for token in (issued["refresh_token"], "unknown"):
+            answer = self.revoke(deployment, issued["grant_id"], token)
+            refused(answer, "invalid_token", 401)
             assert 'error="invalid_token"' in answer.headers["www-authenticate"]
-        assert server.is_active(issued["access_token"])
-        assert server.http.get(path).status_code == 405
+        nothing = deployment.http.post(f"/grants/{issued['grant_id']}/revoke", headers={"Authorization": "Bearer "})
+        refused(nothing, "invalid_token", 401)
+        assert "error=" not in nothing.headers["www-authenticate"]
+        assert deployment.introspect(issued["access_token"])["active"] is True
+
+
+class TestPostgresql:
+    """What only PostgreSQL is strict about."""
+
+    def test_names_with_a_nul(self, start: Callable[..., Deployment], postgres_url: str) -> None:
+        """A NUL, wherever it stands, is answered with an error object and never with a fault."""
+        strict = start(database_url=postgres_url)
+        try:
+            issued = strict.device_tokens(strict.register())
+            bearer = {"Authorization": f"Bearer {issued['access_token']}"}
+            refused(strict.http.post("/grants/%00/revoke", headers=bearer), "invalid_request", 404)
+            for path in FORM_ENDPOINTS:
+                answer = strict.http.post(path, content=b"client_id=%00&token=%00", headers=FORM)
+                refused(answer, *(("invalid_client", 401) if path == "/introspect" else ("invalid_request", 400)))
+            assert strict.introspect(issued["access_token"])["authorization_details"]
+            assert strict.refresh(strict.register(), issued["refresh_token"]).status_code == 400
+        finally:
+            strict.http.close()
+            strict.server.stop()
+
+
+class TestMalformedRequests:
+    """However a request is malformed, the answer is an error object, and never a fault."""
+
+    @pytest.mark.parametrize("path", POST_ENDPOINTS)
+    @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+    def test_methods(self, deployment: Deployment, path: str, method: str) -> None:
+        """Endpoints that take POST take nothing else, and say so."""
+        answer = deployment.http.request(method, path, params={"client_id": "pdpp_cli", "token": "x"})
+        refused(answer, "invalid_request", 405)
+        assert "POST" in answer.headers["allow"]
+
+    def test_unknown_paths(self, deployment: Deployment) -> None:
+        """A path nobody answers is told in the same form; a trailing slash is another path."""
+        for path in ("/oauth", "/oauth/token/", "/.well-known/openid-configuration", "/oauth/%00"):
+            refused(deployment.http.post(path), "not_found", 404)
+
+    @pytest.mark.parametrize("path", FORM_ENDPOINTS)
+    @pytest.mark.parametrize(
+        "content_type", [None, "text/plain", "application/x-www-form-urlencodedx", "multipart/form-data; boundary=a"]
+    )
+    def test_media_types(self, deployment: Deployment, path: str, content_type: str | None) -> None:
+        """A body of another media type is not read as a form."""
+        headers = basic(*INTROSPECTION) if path == "/introspect" else {}
+        if content_type is not None:
+            headers["Content-Type"] = content_type
+        body = b"client_id=pdpp_cli&token=x&grant_type=refresh_token&refresh_token=x"
+        refused(deployment.http.post(path, content=body, headers=headers), "invalid_request")
+
+    def test_a_media_type_with_parameters(self, deployment: Deployment) -> None:
+        """Parameters of the media type, and its case, do not matter."""
+        headers = {"Content-Type": "Application/X-WWW-Form-Urlencoded; charset=UTF-8"}
+        answer = deployment.http.post("/oauth/device_authorization", content=b"client_id=pdpp_cli", headers=headers)
+        assert answer.status_code == 200
+
+    @pytest.mark.parametrize("path", FORM_ENDPOINTS)
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"\x00",
+            b"\xff\xfe",
+            b"client_id=%00",
+            b"client_id=pdpp_cli&token=%00&device_code=%00&grant_type=%00",
+            b"%00=a",
+            b"client_id=%ff",
+            b"client_id=%ed%a0%80",
+            b"client_id=%",
+            b"&&&&===&",
+            b"grant_type=" + b"a" * 30000,
+            b"&".join(b"a%d=b" % number for number in range(500)),
+            b"client_id=pdpp_cli&client_id=pdpp_cli&token=a&token=a&grant_type=a&grant_type=a",
+            b"client_id=" + "\u202e\U0001f600".encode(),
+        ],
+    )
+    def test_bodies(self, deployment: Deployment, path: str, body: bytes) -> None:
+        """No body that makes no sense is a fault of the server, or a success."""
+        headers = {**FORM, **(basic(*INTROSPECTION) if path == "/introspect" else {})}
+        answer = deployment.http.post(path, content=body, headers=headers)
+        assert answer.status_code == 400, answer.text
+        refused(answer, answer.json()["error"])
+        assert answer.json()["error"] in ("invalid_request", "invalid_client", "unsupported_grant_type")
+
+    @pytest.mark.parametrize("path", POST_ENDPOINTS)
+    def test_the_size_of_a_body(self, deployment: Deployment, path: str) -> None:
+        """64 KiB are read; a byte more is refused unread, with or without a stated length."""
+        headers = {"Content-Type": "application/json"} if path == "/oauth/register" else dict(FORM)
+        if path == "/introspect":
+            headers |= basic(*INTROSPECTION)
+        most = deployment.server.settings.max_body_bytes
+        assert most == 64 * 1024
+        answer = deployment.http.post(path, content=b"a" * most, headers=headers)
+        refused(answer, "invalid_client_metadata" if path == "/oauth/register" else "invalid_request")
+        refused(deployment.http.post(path, content=b"a" * (most + 1), headers=headers), "invalid_request", 413)
+        chunks = iter([b"a" * most, b"a"])
+        refused(deployment.http.post(path, content=chunks, headers=headers), "invalid_request", 413)
+
+    def test_json_that_is_no_object(self, deployment: Deployment) -> None:
+        """The one endpoint that takes JSON beside forms is as strict with it."""
+        bodies = (b"", b"[]", b"1", b"{", b'{"client_id":"a","client_id":"b"}', b'{"client_id":"\\u0000"}', b"\xff")
+        more = (b'{"client_id":"\\ud800"}', b'{"a":Infinity}', b"[" * 60000, b'{"a":' + b"9" * 5000 + b"}")
+        for body in (*bodies, *more):
+            answer = deployment.http.post(
+                "/oauth/device_authorization", content=body, headers={"Content-Type": "application/json"}
+            )
+            refused(answer, "invalid_request")
+
+    def test_no_error_echoes_a_secret(self, deployment: Deployment, client_id: str, stranger: str) -> None:
+        """What a client sent is not told back."""
+        issued = deployment.device_tokens(client_id)
+        code = deployment.start_device(client_id)["device_code"]
+        answers = [
+            deployment.poll(stranger, code),
+            deployment.refresh(stranger, issued["refresh_token"]),
+            deployment.post("/oauth/revoke", client_id=stranger, token=issued["access_token"]),
+            deployment.exchange(client_id, code),
+        ]
+        for answer in answers:
+            assert not any(secret in answer.text for secret in (code, *issued.values()) if isinstance(secret, str))
+
+    @pytest.mark.parametrize(
+        "request_bytes",
+        [
+            b"POST /oauth/token HTTP/1.1\r\nHost: {host}\r\nContent-Length: nonsense\r\n\r\n",
+            b"POST /oauth/token HTTP/1.1\r\nHost: {host}\r\nA: " + b"a" * 40000 + b"\r\n\r\n",
+            b"POST /oauth/\xff HTTP/1.1\r\nHost: {host}\r\n\r\n",
+            b"POST /oauth/token HTTP/1.1\r\nHost: {host}\r\nHost: {host}\r\n\r\n",
+            b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03",
+        ],
+    )
+    def test_what_is_not_http(self, deployment: Deployment, request_bytes: bytes) -> None:
+        """Bytes that are no request end the connection, and the server answers the next one."""
+        host = urlsplit(deployment.issuer)
+        assert host.hostname is not None
+        with socket.create_connection((host.hostname, host.port or 0), timeout=5) as connection:
+            connection.sendall(request_bytes.replace(b"{host}", host.netloc.encode()))
+            connection.shutdown(socket.SHUT_WR)
+            assert not connection.recv(65536).startswith(b"HTTP/1.1 5")
+        assert deployment.http.get("/.well-known/oauth-authorization-server").status_code == 200

@@ -544,23 +544,22 @@ class TestOtherFlows:
             assert (answer.status_code, answer.headers["content-type"]) == (400, "text/html; charset=utf-8")
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def racing(
+    request: pytest.FixtureRequest, deployment: Deployment, start: Callable[..., Deployment]
+) -> Iterator[Deployment]:
+    """A deployment on each database."""
+    if request.param == "sqlite":
+        yield deployment
+        return
+    started = start(database_url=request.getfixturevalue("postgres_databases")())
+    yield started
+    started.http.close()
+    started.server.stop()
+
+
 class TestRaces:
     """What arrives together has one winner, over HTTP on both databases."""
-
-    @pytest.fixture(scope="class", params=["sqlite", "postgresql"])
-    def racing(
-        self,
-        request: pytest.FixtureRequest,
-        deployment: Deployment,
-        start: Callable[..., Deployment],
-    ) -> Iterator[Deployment]:
-        if request.param == "sqlite":
-            yield deployment
-            return
-        started = start(database_url=request.getfixturevalue("postgres_databases")())
-        yield started
-        started.http.close()
-        started.server.stop()
 
     def test_of_16_redemptions_one_gets_a_token(self, racing: Deployment) -> None:
         """Sixteen polls of an approved code: one 200; the others are replays, which revoke what it got."""

@@ -1,4 +1,4 @@
-"""Device authorization and token requests as scenarios make them: whole, defective, foreign, parallel; and their judging."""
+"""Device authorization and token requests as scenarios make them (whole, defective, foreign, parallel), and judged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
@@ -250,7 +249,7 @@ def judge_one_winner(judge: Judgement, answers: Sequence[Answer]) -> None:
     judge.that(
         len(winners) == 1 and len(refused) == len(answers) - 1,
         f"one token and {len(answers) - 1} refusals",
-        f"{len(winners)} tokens; others: {', '.join(sorted({a.summary for a in answers if a not in winners})) or 'none'}",
+        f"{len(winners)} tokens; also {', '.join(sorted({a.summary for a in answers if a not in winners})) or 'none'}",
     )
 
 

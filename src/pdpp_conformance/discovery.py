@@ -76,7 +76,7 @@ class Discovery:
         return listed if isinstance(listed, list) else []
 
     def device_profile(self, name: str) -> Mapping[str, Any]:
-        """Return one of ``pdpp_device_authorization_profiles_supported`` by its ``profile``; empty where it is absent."""
+        """Return the described device profile with that ``profile`` name; empty where it is absent."""
         listed = self.authorization_server.content.get("pdpp_device_authorization_profiles_supported")
         if isinstance(listed, list):
             for profile in listed:

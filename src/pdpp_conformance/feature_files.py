@@ -47,10 +47,10 @@ class FeatureFile(pytest.Module):
             setattr(module, name, scenario(path, name, features_base_dir=str(self.path.parent))(_passes))
         return module
 
-    def istestfunction(self, obj: object, name: str) -> bool:  # noqa: ARG002 - pytest's signature
+    def istestfunction(self, obj: object, name: str) -> bool:
         return callable(obj)
 
-    def istestclass(self, obj: object, name: str) -> bool:  # noqa: ARG002 - pytest's signature
+    def istestclass(self, obj: object, name: str) -> bool:
         return False
 
 

@@ -91,7 +91,7 @@ def _has_both(run: Run, page: Page) -> bool:
     )
 
 
-def judge_statement(judge: Judgement, run: Run, page: Page, statement: str) -> None:
+def judge_statement(judge: Judgement, page: Page, statement: str) -> None:
     """One statement of CHG-16 holds of the owner-agent page."""
     if statement == "that it is owner-agent onboarding":
         met = bool(_OWNER_AGENT.search(page.text)) and "onboarding" in page.text.lower()

@@ -37,7 +37,7 @@ def prepare(directory: Path) -> None:
     except OSError as error:
         raise ReportError(
             f"the report folder {directory} is not writable ({error.strerror}); choose another --report-dir"
-        )
+        ) from None
 
 
 def write(directory: Path, run: Mapping[str, Any], exchanges: Sequence[Exchange], redactor: Redactor) -> None:
@@ -57,7 +57,7 @@ def write(directory: Path, run: Mapping[str, Any], exchanges: Sequence[Exchange]
     except OSError as error:
         raise ReportError(
             f"the report cannot be written to {directory} ({error.strerror}); choose another --report-dir"
-        )
+        ) from None
 
 
 def _write_json(path: Path, value: Any) -> None:

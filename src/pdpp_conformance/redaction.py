@@ -54,7 +54,7 @@ class Redactor:
         return self._labels.keys()
 
     def register(self, secret: str, word: str) -> None:
-        """Remember ``secret``: it is written as ``⟨word:n⟩`` from now on. One that is known or very short changes nothing."""
+        """Remember ``secret``: from now on it is written as ``⟨word:n⟩``. A very short one is not replaced."""
         if len(secret) < SHORTEST_SECRET or secret in self._labels:
             return
         self._counts[word] = self._counts.get(word, 0) + 1

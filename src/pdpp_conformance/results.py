@@ -23,7 +23,6 @@ from pdpp_conformance.verdict import (
     gravest,
 )
 
-
 NOT_COVERED = "NOT_COVERED"
 """What a task is called that no scenario of the run speaks of."""
 

@@ -232,7 +232,7 @@ class Run:
         return ("client", "mcp_package") if package else ("client",)
 
     def decision_page(self, kind: Kind) -> Page:
-        """Return the decision page of a request of a kind as the owner reads it; it is opened once and nothing decided."""
+        """Return the decision page of a request of a kind, as the owner reads it: opened once, nothing decided."""
         if kind not in self._pages:
             details = self.one_stream() if kind == "grant_scoped_mcp" else ()
             self._pages[kind] = self.approver.read(self.client().start(kind, details))
@@ -418,7 +418,7 @@ class Run:
         if not isinstance(client_id, str):
             raise Blocked(
                 f"registering a client was answered {answer.summary}",
-                unblock="a registration endpoint that takes a public device client, or client.client_id in the target file",
+                unblock="a registration endpoint that takes a public client, or client.client_id in the target file",
             )
         self._registered.append((client_id, name))
         return client_id

@@ -54,7 +54,7 @@ def use_credential(run: Run, request: pytest.FixtureRequest, surface: str) -> An
         answer = _at(run, surface, None, {"Cookie": held.cookies})
         if answer.status not in _REFUSED:
             return answer
-    return _at(run, surface, secret_of(run, request), {})
+    return _at(run, surface, secret_of(request), {})
 
 
 def _at(run: Run, surface: str, bearer: str | None, headers: dict[str, str]) -> Answer:

@@ -52,7 +52,7 @@ def credential(run: Run, what: str) -> Credential:
     return Credential(what, device.device_code if what == "a device code" else device.user_code)
 
 
-def secret_of(run: Run, request: pytest.FixtureRequest) -> str:
+def secret_of(request: pytest.FixtureRequest) -> str:
     """Return the token or other credential that the scenario is about."""
     for name in ("credential", "token"):
         try:

@@ -51,7 +51,7 @@ def _first_stream(change: Callable[[Entry], object]) -> Callable[[Entry], str]:
 
 AUTHORIZATION_DETAILS: Mapping[str, Callable[[Entry], str]] = {
     "no JSON in them": lambda _: "[{",
-    "an object instead of an array": lambda entry: json.dumps(entry),
+    "an object instead of an array": json.dumps,
     "no entry": lambda _: "[]",
     "an entry that is no object": lambda _: '["everything"]',
     "an unknown type": _changed(lambda entry: entry.update(type="https://type.invalid/other")),

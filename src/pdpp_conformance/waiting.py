@@ -42,7 +42,7 @@ class MovedClock:
     def now(self) -> float:
         return self._now()
 
-    def until(self, moment: float, what_for: str) -> None:  # noqa: ARG002 - nothing to tell: no time passes
+    def until(self, moment: float, what_for: str) -> None:
         missing = moment - self._now()
         if missing > 0:
             self._advance(missing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -127,7 +127,7 @@ def create_app(parts: Collaborators) -> ASGIApp:
             *_owner_routes(parts),
             *resource_server_routes(parts.settings, parts.catalogue, parts.bearer_check, mcp_server),
         ],
-        exception_handlers={OAuthError: _refused, RestError: _refused, HTTPException: _no_route},
+        exception_handlers={OAuthError: _refused, RestError: _refused, HTTPException: _no_route_handler(parts)},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
@@ -213,11 +213,17 @@ async def _refused(request: Request, error: Exception) -> Response:
     return oauth_error_answer(request, error)
 
 
-async def _no_route(request: Request, error: Exception) -> Response:
-    """A path or method that nothing answers, told in the form of RFC 6749 §5.2."""
-    assert isinstance(error, HTTPException)
-    code = "not_found" if error.status_code == 404 else "invalid_request"
-    description = "there is nothing here" if error.status_code == 404 else "the method is not allowed here"
-    return oauth_error_answer(
-        request, OAuthError(code, description, status=error.status_code, headers=dict(error.headers or {}))
-    )
+def _no_route_handler(parts: Collaborators) -> Callable[[Request, Exception], Awaitable[Response]]:
+    pages = Pages(parts.settings)
+
+    async def no_route(request: Request, error: Exception) -> Response:
+        """A path or method that nothing answers: a page for a person, the form of RFC 6749 §5.2 for a program."""
+        assert isinstance(error, HTTPException)
+        headers = dict(error.headers or {})
+        if "text/html" in request.headers.get("accept", ""):
+            return pages.error(error.status_code, headers=headers)
+        code = "not_found" if error.status_code == 404 else "invalid_request"
+        description = "there is nothing here" if error.status_code == 404 else "the method is not allowed here"
+        return oauth_error_answer(request, OAuthError(code, description, status=error.status_code, headers=headers))
+
+    return no_route

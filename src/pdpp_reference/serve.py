@@ -36,8 +36,7 @@ class ServeOptions:
 def serve(options: ServeOptions, say: Callable[[str], None], environment: Mapping[str, str] = os.environ) -> None:
     """Serve until the process is told to stop.
 
-    The owner's password comes from ``PDPP_OWNER_PASSWORD``; a database that has no owner yet gets a generated one, which
-    is said once.
+    The owner's password comes from ``PDPP_OWNER_PASSWORD``; a database without an owner gets a fresh one, said once.
 
     Raises:
         ServeError: the address would expose the server unprotected, cannot be bound, or the database cannot be opened.

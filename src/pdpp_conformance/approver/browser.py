@@ -83,6 +83,7 @@ class BrowserApprover:
         self._seen: dict[str, Attachment] = {}
         self._attached: list[Attachment] = []
         self._responses: list[Response] = []
+        self._typed: set[str] = set()
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
         self._context: BrowserContext | None = None
@@ -143,15 +144,22 @@ class BrowserApprover:
     # -- the pages ---------------------------------------------------------------------------------------------------
 
     def _decision_page(self, tab: BrowserPage, device: DeviceAuthorization, *, complete: bool = False) -> _Seen:
-        """Walk from the verification URI to the page that offers the decision."""
-        self._goto(tab, (device.verification_uri_complete if complete else None) or device.verification_uri)
+        """Walk from the verification URI to the page that offers the decision.
+
+        The owner types the first code of each kind; from then on the owner arrives by the complete URI, as one does who
+        scans a QR code, where there is one and it has led there.
+        """
         entered = complete
+        scanned = complete or device.kind in self._typed
+        self._goto(tab, (device.verification_uri_complete if scanned else None) or device.verification_uri)
         for _ in range(MOST_PAGES):
             seen = self._sign_in_if_asked(tab, self._look(tab))
             if seen.offers(self._words.deny) and seen.offers(self._words.approve):
+                self._typed.add(device.kind)
                 return seen
             if seen.code_field and not entered:
                 self._keep(tab, seen, "the code entry page")
+                self._typed.discard(device.kind)
                 self._enter(tab, seen, device.user_code)
                 entered = True
             elif proceed := seen.offers(self._words.proceed):
@@ -228,7 +236,7 @@ class BrowserApprover:
     def _named(self, tab: BrowserPage, name: str) -> Locator:
         """Return the button, or else the link, that bears a name."""
         button = tab.get_by_role("button", name=name, exact=True)
-        return (button if button.count() else tab.get_by_role("link", name=name, exact=True)).first
+        return button.or_(tab.get_by_role("link", name=name, exact=True)).first
 
     def _submit(self, tab: BrowserPage, field: Locator) -> None:
         """Submit the form that a field belongs to, by its own button."""
@@ -277,13 +285,16 @@ class BrowserApprover:
                 viewport={"width": 1000, "height": 900}, ignore_https_errors=False, service_workers="block"
             )
             self._context.set_default_timeout(_STEP_TIMEOUT_MS)
-            self._context.on("response", lambda response: self._responses.append(response))
+            self._context.on("response", self._note_response)
         return self._context
 
     def _tab(self) -> BrowserPage:
         """Return the owner's tab; it is opened once, and again where it was closed."""
         context = self._browser_context()
         return context.pages[0] if context.pages else context.new_page()
+
+    def _note_response(self, response: Response) -> None:
+        self._responses.append(response)
 
     def _note_responses(self) -> None:
         """Record what the browser asked and got since the last page; pictures and styles are left out."""

@@ -47,7 +47,7 @@ class TimeRange:
 
 @dataclass(frozen=True)
 class StreamAccess:
-    """Access to one stream: all its fields unless ``fields`` names some, all its time unless ``time_range`` bounds it."""
+    """Access to one stream: all its fields unless ``fields`` names some, all its time unless ``time_range`` is set."""
 
     name: str
     fields: tuple[str, ...] | None = None
