@@ -8,6 +8,7 @@ import json
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from io import StringIO
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,8 +39,9 @@ class Deployment:
     Answers come back as they are; a move that a test builds on is checked where it is made.
     """
 
-    def __init__(self, server: LoopbackServer, clock: MovableClock, password: str) -> None:
+    def __init__(self, server: LoopbackServer, clock: MovableClock, password: str, logs: StringIO) -> None:
         self.server = server
+        self.logs = logs
         self.clock = clock
         self.issuer = server.base_url
         self.mcp_resource = server.settings.mcp_resource
@@ -180,19 +182,17 @@ def basic(user: str, password: str) -> dict[str, str]:
 def start_deployment(**settings: Any) -> Deployment:
     """Start the bundled server on a free loopback port, with a clock that can be moved."""
     from pdpp_reference.clock import MovableClock
+    from pdpp_reference.logs import configure_logs
     from pdpp_reference.server import LoopbackServer
 
     clock = MovableClock()
     password = "the owner's password"
-    server = LoopbackServer(
-        clock=clock,
-        owner_password=password,
-        introspection_client_id=INTROSPECTION[0],
-        introspection_client_secret=INTROSPECTION[1],
-        **settings,
-    )
+    credentials = {"introspection_client_id": INTROSPECTION[0], "introspection_client_secret": INTROSPECTION[1]}
+    server = LoopbackServer(clock=clock, owner_password=password, **{**credentials, **settings})
+    logs = StringIO()
+    configure_logs(logs)
     server.start()
-    return Deployment(server, clock, password)
+    return Deployment(server, clock, password, logs)
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,10 @@ from urllib.parse import parse_qs, quote_plus, urlsplit
 
 import httpx
 import pytest
+from starlette.requests import Request
 from starlette.responses import Response
 
+from pdpp_reference.authorization_server.authorize import authorization_response_url
 from pdpp_reference.authorization_server.consent import NotDecidable
 from pdpp_reference.authorization_server.metadata import authorization_server_metadata, metadata_path
 from pdpp_reference.settings import Settings
@@ -58,8 +60,18 @@ def returned(answer: httpx.Response, redirect_uri: str = REDIRECT_URI) -> dict[s
     assert answer.status_code == 303, answer.text
     location = answer.headers["location"]
     assert location.startswith(f"{redirect_uri}?")
-    assert "code" not in (parameters := {name: value for name, (value,) in parse_qs(urlsplit(location).query).items()})
+    parameters = {name: value for name, (value,) in parse_qs(urlsplit(location).query).items()}
+    assert "code" not in parameters
     return parameters
+
+
+def owners_browser(deployment: Deployment) -> httpx.Client:
+    """Return a browser with a session of the owner's."""
+    response = Response()
+    sessions = deployment.server.parts.sessions
+    sessions.start(Request({"type": "http", "headers": []}), response, deployment.subject_id)
+    cookie = response.headers["set-cookie"].partition(";")[0]
+    return httpx.Client(base_url=deployment.issuer, headers={"Cookie": cookie}, trust_env=False)
 
 
 @pytest.fixture(scope="module")
@@ -299,13 +311,7 @@ class TestClientRemoval:
     @pytest.fixture
     def signed_in(self, deployment: Deployment) -> Iterator[httpx.Client]:
         """A browser with the owner's session."""
-        response = Response()
-        sessions = deployment.server.parts.sessions
-        from starlette.requests import Request
-
-        sessions.start(Request({"type": "http", "headers": []}), response, deployment.subject_id)
-        cookie = response.headers["set-cookie"].partition(";")[0]
-        with httpx.Client(base_url=deployment.issuer, headers={"Cookie": cookie}, trust_env=False) as browser:
+        with owners_browser(deployment) as browser:
             yield browser
 
     def test_everything_of_a_client_goes(self, deployment: Deployment, signed_in: httpx.Client) -> None:
@@ -344,8 +350,6 @@ class TestAuthorize:
 
     def test_an_approval_returns_a_code(self, deployment: Deployment, client_id: str) -> None:
         """The approved request leads back to the client with code, state and issuer, and the code becomes a token."""
-        from pdpp_reference.authorization_server.authorize import authorization_response_url
-
         request_id = deployment.at_consent(deployment.authorize(**deployment.code_parameters(client_id)))
         request = deployment.server.parts.consent.by_id(request_id).request
         code = deployment.approve(request_id)
@@ -391,7 +395,7 @@ class TestAuthorize:
 
     def test_errors_of_client_and_redirect_uri_are_shown(self, deployment: Deployment, client_id: str) -> None:
         """Where the client or its redirect URI is in doubt, the person sees it and the browser goes nowhere."""
-        good = deployment.code_parameters(client_id)
+        good: dict[str, Any] = deployment.code_parameters(client_id)
         shown(deployment.authorize(**{**good, "client_id": "nobody"}))
         shown(deployment.authorize(**{**good, "client_id": [client_id, client_id]}))
         shown(deployment.authorize(**{name: value for name, value in good.items() if name != "client_id"}))
@@ -819,7 +823,7 @@ class TestGrantRevocation:
             answer = self.revoke(deployment, issued["grant_id"], token)
             refused(answer, "invalid_token", 401)
             assert 'error="invalid_token"' in answer.headers["www-authenticate"]
-        nothing = deployment.http.post(f"/grants/{issued['grant_id']}/revoke", headers={"Authorization": "Bearer "})
+        nothing = deployment.http.post(f"/grants/{issued['grant_id']}/revoke", headers={"Authorization": "Bearer"})
         refused(nothing, "invalid_token", 401)
         assert "error=" not in nothing.headers["www-authenticate"]
         assert deployment.introspect(issued["access_token"])["active"] is True
@@ -835,6 +839,8 @@ class TestPostgresql:
             issued = strict.device_tokens(strict.register())
             bearer = {"Authorization": f"Bearer {issued['access_token']}"}
             refused(strict.http.post("/grants/%00/revoke", headers=bearer), "invalid_request", 404)
+            with owners_browser(strict) as browser:
+                refused(browser.delete("/oauth/register/%00"), "invalid_client", 404)
             for path in FORM_ENDPOINTS:
                 answer = strict.http.post(path, content=b"client_id=%00&token=%00", headers=FORM)
                 refused(answer, *(("invalid_client", 401) if path == "/introspect" else ("invalid_request", 400)))
@@ -943,6 +949,27 @@ class TestMalformedRequests:
         ]
         for answer in answers:
             assert not any(secret in answer.text for secret in (code, *issued.values()) if isinstance(secret, str))
+
+    def test_no_secret_is_logged(self, start: Callable[..., Deployment]) -> None:
+        """The log of whole flows, and of their failures, holds no code, token or secret."""
+        watched = start()
+        try:
+            client_id = watched.register()
+            codes = watched.start_device(client_id)
+            issued = watched.device_tokens(client_id)
+            code = watched.authorization_code(client_id)
+            watched.poll(client_id, codes["device_code"])
+            watched.exchange(client_id, code, code_verifier="x" * 43)
+            watched.http.get("/oauth/authorize", params={"client_id": client_id, "request_uri": code})
+            watched.introspect(issued["access_token"])
+            watched.http.post(f"/oauth/{issued['access_token']}")
+            logged = watched.logs.getvalue()
+        finally:
+            watched.http.close()
+            watched.server.stop()
+        assert '"path": "/oauth/token"' in logged
+        secrets = (code, codes["device_code"], codes["user_code"], issued["access_token"], issued["refresh_token"])
+        assert [secret for secret in (*secrets, VERIFIER, INTROSPECTION[1]) if secret in logged] == []
 
     @pytest.mark.parametrize(
         "request_bytes",

@@ -1,574 +1,627 @@
-"""Client ID metadata documents, fetched from a real TLS server on loopback; and what is never connected to."""
+"""Client ID metadata documents: fetched from real TLS servers on loopback, and never from where they should not be."""
 
 from __future__ import annotations
 
-import gzip
 import ipaddress
 import json
 import socket
 import ssl
+import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from pdpp_reference.authorization_server import client_id_metadata_document
+from pdpp_reference.app import Collaborators
+from pdpp_reference.authorization_server import client_id_metadata_document as under_test
 from pdpp_reference.authorization_server.client_id_metadata_document import (
     MAX_DOCUMENT_BYTES,
     MAX_FETCHES_AT_ONCE,
-    MAX_REFUSALS_REMEMBERED,
     REFUSAL_REMEMBERED_SECONDS,
+    Address,
     HttpsMetadataDocuments,
     is_public,
 )
-from pdpp_reference.authorization_server.clients import METADATA_DOCUMENT_LIFETIME_SECONDS, Clients
+from pdpp_reference.authorization_server.clients import METADATA_DOCUMENT_LIFETIME_SECONDS
 from pdpp_reference.clock import MovableClock
 from pdpp_reference.errors import OAuthError
-from pdpp_reference.storage.store import open_store
+from tests.conftest import DEVICE_CODE_GRANT, Deployment
 
 HOST = "client.example"
-GENERAL = "the client_id is not the URL of a usable client ID metadata document"
+PATIENCE_SECONDS = 0.4
 
 
 @dataclass
-class Site:
-    """A web server with TLS for ``client.example``, and what was asked of it."""
+class Page:
+    """What the document server answers with."""
 
-    port: int
-    trusted: ssl.SSLContext
-    """Trusts the authority that certified the site."""
-    answer: Callable[[BaseHTTPRequestHandler], None] = lambda _: None
-    seen: list[tuple[str, str, str]] = field(default_factory=list)
-    """Host header, server name of the TLS handshake, and target of each request."""
+    body: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+    pause_seconds: float = 0.0
+    """Waited before each byte of the body."""
+    release: threading.Event | None = None
+    """Waited for before the answer begins."""
 
-    def url(self, target: str = "/client.json", host: str = HOST) -> str:
-        return f"https://{host}:{self.port}{target}"
 
-    def document(self, **changed: Any) -> dict[str, Any]:
-        """Return a good document; ``None`` takes a member away."""
+class DocumentServer(ThreadingHTTPServer):
+    """An https server on loopback; it notes every request it gets."""
+
+    daemon_threads = True
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.pages: dict[str, Page] = {}
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.stopping = threading.Event()
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    def url(self, path: str) -> str:
+        """Return the https URL of a path here, under the name that the certificate is for."""
+        return f"https://{HOST}:{self.port}{path}"
+
+    def publish(self, path: str, page: Page | None = None, **members: Any) -> str:
+        """Serve a page, or a client's document with some members replaced; return its URL."""
+        url = self.url(path)
         document = {
-            "client_id": self.url(),
-            "client_name": "Example",
-            "redirect_uris": ["https://client.example/cb"],
-            "token_endpoint_auth_method": "none",
-            "unknown": {"member": 1},
-            **changed,
+            "client_id": url,
+            "client_name": "A client with a document",
+            "redirect_uris": ["https://client.example/callback"],
+            "grant_types": ["authorization_code", DEVICE_CODE_GRANT],
+            **members,
         }
-        return {name: value for name, value in document.items() if value is not None}
+        written = {name: value for name, value in document.items() if value is not None}
+        self.pages[path] = page or Page(json.dumps(written).encode())
+        return url
 
-    def serves(self, content: object, *, status: int = 200, **headers: str) -> None:
-        """Answer every request with this content: bytes as they are, anything else as JSON."""
-        body = content if isinstance(content, bytes) else json.dumps(content).encode()
-
-        def answer(handler: BaseHTTPRequestHandler) -> None:
-            handler.send_response(status)
-            for name, value in {"content_type": "application/json", **headers}.items():
-                handler.send_header(name.replace("_", "-"), value)
-            handler.end_headers()
-            handler.wfile.write(body)
-
-        self.answer = answer
-
-    def documents(
-        self,
-        clock: MovableClock | None = None,
-        *,
-        addresses: Sequence[str] = ("127.0.0.1",),
-        tls: ssl.SSLContext | None = None,
-    ) -> HttpsMetadataDocuments:
-        """Return the thing under test, with every name on loopback and loopback allowed."""
-        return HttpsMetadataDocuments(
-            clock or MovableClock(),
-            resolver=lambda _host, _port: addresses,
-            allowed=lambda address: address.is_loopback,
-            tls=tls or self.trusted,
-        )
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is what several tests are about."""
 
 
-def certify(folder: Path) -> tuple[Path, Path]:
-    """Make an authority and have it certify ``client.example``; return its certificate, and the site's with key."""
-    authority_key, site_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
-    now = datetime.now(UTC)
+class _Handler(BaseHTTPRequestHandler):
+    server: DocumentServer
 
-    def builder(subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(authority)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(minutes=5))
-            .not_valid_after(now + timedelta(hours=1))
-        )
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, dict(self.headers.items())))
+        page = self.server.pages.get(self.path, Page(status=404))
+        if page.release is not None:
+            page.release.wait(10)
+        self.send_response(page.status)
+        for name, value in page.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if not page.pause_seconds:
+            self.wfile.write(page.body)
+            return
+        for byte in page.body:
+            self.wfile.write(bytes([byte]))
+            if self.server.stopping.wait(page.pause_seconds):
+                return
 
-    root = (
-        builder(authority, authority_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(authority_key, hashes.SHA256())
-    )
-    leaf = (
-        builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)]), site_key.public_key())
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-        .sign(authority_key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    root_file, site_file = folder / "authority.pem", folder / "site.pem"
-    root_file.write_bytes(root.public_bytes(pem))
-    key = site_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    site_file.write_bytes(leaf.public_bytes(pem) + key)
-    return root_file, site_file
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing is printed."""
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A certification authority of this test run's own, and a server's certificate from it."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+    def server_side(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+    def client_side(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.ca))
 
 
 @pytest.fixture(scope="module")
-def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    root_file, site_file = certify(tmp_path_factory.mktemp("certificates"))
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(site_file)
-    server_names: list[str] = []
-    tls.sni_callback = lambda _socket, name, _context: server_names.append(name)
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    folder = tmp_path_factory.mktemp("authority")
 
-    class Handler(BaseHTTPRequestHandler):
-        disable_nagle_algorithm = True
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
-        def do_GET(self) -> None:
-            running.seen.append((self.headers["Host"], server_names[-1], self.requestline.split()[1]))
-            running.answer(self)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
-            pass
-
-    server = Server(("127.0.0.1", 0), Handler)
-    # The handshake happens in the handler's thread, so that a client that never speaks holds up nobody else.
-    server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    running = Site(server.server_address[1], ssl.create_default_context(cafile=root_file))
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield running
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2")
+    usage = ("-addext", "keyUsage=critical,keyCertSign", "-addext", "basicConstraints=critical,CA:TRUE")
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test authority", *usage)
+    openssl("req", "-new", *key[:5], "-keyout", "server.key", "-out", "server.csr", "-subj", f"/CN={HOST}")
+    (folder / "names").write_text(f"subjectAltName=DNS:{HOST}\n")
+    signing = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
+    openssl("x509", "-req", "-in", "server.csr", "-out", "server.pem", *signing)
+    return Authority(folder / "ca.pem", folder / "server.pem", folder / "server.key")
 
 
 @pytest.fixture
-def site(running_site: Site) -> Site:
-    running_site.seen.clear()
-    running_site.serves(running_site.document())
-    return running_site
+def server(authority: Authority) -> Iterator[DocumentServer]:
+    with DocumentServer(authority.server_side()) as serving:
+        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield serving
+        serving.stopping.set()
+        serving.shutdown()
+        thread.join(5)
 
 
-@contextmanager
-def canary(
-    family: socket.AddressFamily = socket.AF_INET, host: str = "127.0.0.1"
-) -> Iterator[tuple[int, list[object]]]:
-    """A listener that nobody should connect to: its port, and who did."""
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.bind((host, 0))
-        listener.listen()
-        listener.setblocking(False)
-        visitors: list[object] = []
-        yield listener.getsockname()[1], visitors
-        try:
-            while True:
-                connection, address = listener.accept()
+@dataclass
+class Canary:
+    """A listener that no connection may reach."""
+
+    port: int
+    connections: int = 0
+
+
+@pytest.fixture
+def canary() -> Iterator[Canary]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0.02)
+        bird = Canary(listening.getsockname()[1])
+        stop = threading.Event()
+
+        def listen() -> None:
+            while not stop.is_set():
+                try:
+                    connection, _ = listening.accept()
+                except TimeoutError:
+                    continue
+                bird.connections += 1
                 connection.close()
-                visitors.append(address)
-        except BlockingIOError:
-            pass
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        yield bird
+        stop.set()
+        thread.join(5)
 
 
-def assert_unusable(documents: HttpsMetadataDocuments, client_id: str) -> None:
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes 5 s in earnest takes a fraction of one here."""
+    monkeypatch.setattr(under_test, "TOTAL_SECONDS", PATIENCE_SECONDS)
+
+
+def to_loopback(_host: str, _port: int) -> Sequence[str]:
+    return ["127.0.0.1"]
+
+
+def anywhere(_address: Address) -> bool:
+    return True
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def documents(authority: Authority, clock: MovableClock) -> HttpsMetadataDocuments:
+    """Fetches from the document server, whatever the host."""
+    return HttpsMetadataDocuments(clock, resolver=to_loopback, allowed=anywhere, tls=authority.client_side())
+
+
+def refused(documents: HttpsMetadataDocuments, client_id: str) -> None:
+    """Check that a client_id is refused, with the one answer that tells nothing about why."""
     with pytest.raises(OAuthError) as refusal:
         documents.fetch(client_id)
-    assert (refusal.value.error, refusal.value.description) == ("invalid_client", GENERAL)
+    assert (refusal.value.error, refusal.value.status) == ("invalid_client", 400)
+    assert refusal.value.description == "the client_id is not the URL of a usable client ID metadata document"
+    assert refusal.value.__cause__ is None
 
 
-class TestGoodDocuments:
-    def test_its_metadata_is_what_a_registration_would_give(self, site: Site) -> None:
-        """The document is asked for once, by its name, and passes the checks of a registration."""
-        assert site.documents().fetch(site.url()) == {
-            "client_name": "Example",
-            "redirect_uris": ["https://client.example/cb"],
-            "grant_types": ["authorization_code"],
+class TestFetching:
+    def test_a_document_is_read(self, server: DocumentServer, documents: HttpsMetadataDocuments) -> None:
+        """What the document declares comes back checked, as a registration would."""
+        url = server.publish("/client.json", unknown="ignored")
+        assert documents.fetch(url) == {
+            "client_name": "A client with a document",
+            "redirect_uris": ["https://client.example/callback"],
+            "grant_types": ["authorization_code", DEVICE_CODE_GRANT],
             "response_types": ["code"],
             "token_endpoint_auth_method": "none",
         }
-        assert site.seen == [(f"{HOST}:{site.port}", HOST, "/client.json")]
+        ((path, headers),) = server.asked
+        assert (path, headers["Host"]) == ("/client.json", f"{HOST}:{server.port}")
+        assert headers["Accept"] == "application/json"
+        assert not {"Cookie", "Authorization", "Referer"} & set(headers)
 
-    @pytest.mark.parametrize("target", ["/a%20b/c;d=e/@f.json", "/client.json?version=1&x=%2Fy", "//", "/a/"])
-    def test_the_url_is_sent_as_it_is(self, site: Site, target: str) -> None:
-        """Nothing of path and query is normalized on the way."""
-        site.serves(site.document(client_id=site.url(target)), content_type="application/client+json; charset=utf-8")
-        site.documents().fetch(site.url(target))
-        assert site.seen[-1][2] == target
-
-    def test_the_largest_document(self, site: Site) -> None:
-        """Five kibibytes are allowed, one byte more is not."""
-        fill = MAX_DOCUMENT_BYTES - len(json.dumps(site.document(fill="")))
-        site.serves(site.document(fill="x" * fill))
-        site.documents().fetch(site.url())
-        site.serves(site.document(fill="x" * (fill + 1)))
-        assert_unusable(site.documents(), site.url())
-
-    def test_an_unreachable_address_is_passed_over(self, site: Site) -> None:
-        """Where a vetted address refuses the connection, the next one is tried."""
-        assert site.documents(addresses=["127.0.0.2", "127.0.0.1"]).fetch(site.url())
-
-    def test_a_known_client_is_not_fetched_again_until_it_has_aged(self, site: Site) -> None:
-        """What the documents say becomes a client, for ten minutes."""
-        clock, store = MovableClock(), open_store("sqlite://")
-        clients = Clients(store, clock, site.documents(clock))
-        assert clients.get(site.url()).name == "Example"
-        site.serves(site.document(client_name="Renamed"))
-        assert clients.get(site.url()).name == "Example"
-        clock.advance(METADATA_DOCUMENT_LIFETIME_SECONDS + 1)
-        assert clients.get(site.url()).name == "Renamed"
-        assert len(site.seen) == 2
-        store.close()
-
-
-class TestBadDocuments:
     @pytest.mark.parametrize(
-        "changed",
+        "media_type", ["application/json; charset=utf-8", "Application/JSON", "application/client-id+json"]
+    )
+    def test_json_by_any_name(self, server: DocumentServer, documents: HttpsMetadataDocuments, media_type: str) -> None:
+        """Parameters, case and a structured suffix of the media type do not matter."""
+        url = server.publish("/client.json")
+        server.pages["/client.json"].headers = {"Content-Type": media_type}
+        assert documents.fetch(url)
+
+    def test_a_query_belongs_to_the_url(self, server: DocumentServer, documents: HttpsMetadataDocuments) -> None:
+        """The URL is asked for as it is, escapes and query included."""
+        assert documents.fetch(server.publish("/a%20b/c;d?e=f%2F"))
+        assert server.asked[0][0] == "/a%20b/c;d?e=f%2F"
+
+    def test_of_several_addresses_one_that_answers(
+        self, server: DocumentServer, authority: Authority, clock: MovableClock
+    ) -> None:
+        """An address that refuses the connection does not end the fetch."""
+        documents = HttpsMetadataDocuments(
+            clock, resolver=lambda *_: ["127.0.0.2", "127.0.0.1"], allowed=anywhere, tls=authority.client_side()
+        )
+        assert documents.fetch(server.publish("/client.json"))
+
+    def test_the_largest_document(self, server: DocumentServer, documents: HttpsMetadataDocuments) -> None:
+        """5 KiB are read, and no byte more."""
+        url = server.publish("/client.json")
+        page = server.pages["/client.json"]
+        page.body += b" " * (MAX_DOCUMENT_BYTES - len(page.body))
+        assert documents.fetch(url)
+        other = server.publish("/other.json")
+        server.pages["/other.json"].body += b" " * (MAX_DOCUMENT_BYTES + 1 - len(server.pages["/other.json"].body))
+        refused(documents, other)
+
+
+class TestDocumentsThatAreNotUsed:
+    @pytest.mark.parametrize(
+        "members",
         [
-            {"client_id": None},
             {"client_id": "https://client.example/client.json"},
+            {"client_id": None},
             {"client_id": 1},
-            {"client_secret": ""},
-            {"client_secret_expires_at": 0},
-            {"token_endpoint_auth_method": "client_secret_basic"},
-            {"token_endpoint_auth_method": "private_key_jwt"},
             {"client_name": None},
-            {"client_name": "a\nb"},
             {"redirect_uris": None},
             {"redirect_uris": []},
             {"redirect_uris": ["javascript:alert(1)"]},
-            {"redirect_uris": "https://client.example/cb"},
-            {"grant_types": ["password"]},
-            {"logo_uri": "http://client.example/logo.png"},
+            {"redirect_uris": ["https://client.example/#a"]},
+            {"client_name": "a\u202eb"},
+            {"client_secret": "secret"},
+            {"client_secret_expires_at": 0},
+            {"token_endpoint_auth_method": "client_secret_basic"},
+            {"grant_types": ["implicit"]},
         ],
     )
-    def test_members(self, site: Site, changed: dict[str, Any]) -> None:
-        """A document names itself, is of a public client, and declares good metadata."""
-        site.serves(site.document(**changed))
-        assert_unusable(site.documents(), site.url())
-        assert len(site.seen) == 1
+    def test_by_what_they_say(
+        self, server: DocumentServer, documents: HttpsMetadataDocuments, members: dict[str, Any]
+    ) -> None:
+        """A document names itself, has what MCP requires, holds no secret, and passes a registration's checks."""
+        refused(documents, server.publish("/client.json", **members))
+        assert len(server.asked) == 1
 
-    def test_a_name_in_other_spelling(self, site: Site) -> None:
-        """The client_id is compared code point for code point."""
-        upper = site.url(host=HOST.upper())
-        assert_unusable(site.documents(), upper)
+    @pytest.mark.parametrize("difference", ["/", "?a", "/CLIENT.json", ":443"])
+    def test_by_another_name_for_themselves(
+        self, server: DocumentServer, documents: HttpsMetadataDocuments, difference: str
+    ) -> None:
+        """Its own URL is the same string, with nothing folded."""
+        other = server.url(difference) if difference == "/CLIENT.json" else server.url("/client.json") + difference
+        refused(documents, server.publish("/client.json", client_id=other))
 
     @pytest.mark.parametrize(
-        "body",
-        [b"", b"[]", b"null", b"{", b"\xff", b"[" * 5000, b'{"client_id": NaN}', b'{"a": 1, "a": 1}'],
-        ids=["empty", "array", "null", "cut", "no UTF-8", "deep", "NaN", "repeated"],
+        "page",
+        [
+            Page(b"not JSON"),
+            Page(b"[]"),
+            Page(b"\xff\xfe"),
+            Page(b"[" * 5000),
+            Page(b'{"client_id":"a","client_id":"b"}'),
+            Page(b""),
+            Page(b"{}", status=404),
+            Page(b"{}", status=500),
+            Page(b"{}", status=204),
+            Page(b"x" * 200_000),
+            Page(b"{}", headers={"Content-Type": "application/json", "Content-Length": "5000"}),
+            Page(b"{}", headers={"Content-Type": "application/json", "Content-Encoding": "gzip"}),
+        ],
+        ids=lambda page: f"{page.status} {page.body[:20]!r}",
     )
-    def test_bodies(self, site: Site, body: bytes) -> None:
-        """What is no JSON object is no document."""
-        site.serves(body)
-        assert_unusable(site.documents(), site.url())
+    def test_by_what_they_are(self, server: DocumentServer, documents: HttpsMetadataDocuments, page: Page) -> None:
+        """An answer that is no JSON object of at most 5 KiB under status 200 is not used."""
+        refused(documents, server.publish("/client.json", page))
 
-    @pytest.mark.parametrize("status", [201, 204, 304, 404, 500])
-    def test_statuses(self, site: Site, status: int) -> None:
-        """Only a 200 is an answer."""
-        site.serves(site.document(), status=status)
-        assert_unusable(site.documents(), site.url())
+    @pytest.mark.parametrize("media_type", ["text/html", "text/plain", "application/jsonx", "application/json-seq", ""])
+    def test_by_their_media_type(
+        self, server: DocumentServer, documents: HttpsMetadataDocuments, media_type: str
+    ) -> None:
+        """A page that a person may have uploaded as text is no document, whatever it holds."""
+        url = server.publish("/client.json")
+        server.pages["/client.json"].headers = {"Content-Type": media_type} if media_type else {}
+        refused(documents, url)
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    def test_redirects_are_not_followed(self, site: Site, status: int) -> None:
-        """A redirect is the end: the place it points to sees nothing."""
-        with canary() as (port, visitors):
-            site.serves(b"", status=status, location=f"https://127.0.0.1:{port}/client.json")
-            assert_unusable(site.documents(), site.url())
-        assert len(site.seen) == 1
-        assert visitors == []
+    def test_redirects(
+        self, server: DocumentServer, documents: HttpsMetadataDocuments, canary: Canary, status: int
+    ) -> None:
+        """No redirect is followed, neither to another host nor to another path."""
+        for target in (f"https://127.0.0.1:{canary.port}/client.json", server.publish("/target.json")):
+            page = Page(b"{}", status, {"Content-Type": "application/json", "Location": target})
+            refused(documents, server.publish(f"/{canary.port}-{len(target)}.json", page))
+        assert canary.connections == 0
+        assert "/target.json" not in [path for path, _ in server.asked]
 
-    @pytest.mark.parametrize("media_type", ["text/html", "text/json", "application/jsonx", "application/+json", ""])
-    def test_media_types(self, site: Site, media_type: str) -> None:
-        """A document is JSON by its media type too."""
-        site.serves(site.document(), content_type=media_type)
-        assert_unusable(site.documents(), site.url())
+    @pytest.mark.parametrize("page", [Page(b" " * 100, pause_seconds=0.05), Page(b"{}", release=threading.Event())])
+    def test_slow_servers(self, server: DocumentServer, documents: HttpsMetadataDocuments, page: Page) -> None:
+        """The time is bounded as a whole, however busily the bytes trickle."""
+        url = server.publish("/client.json", page)
+        refused(documents, url)
+        if page.release is not None:
+            page.release.set()
 
-    def test_a_bomb(self, site: Site) -> None:
-        """An encoded body is not decoded, however small it is."""
-        site.serves(gzip.compress(json.dumps(site.document(fill="x" * 10_000_000)).encode()), content_encoding="gzip")
-        assert_unusable(site.documents(), site.url())
+    def test_a_slow_resolver(self, authority: Authority, clock: MovableClock) -> None:
+        """Waiting for the name counts too."""
+        release = threading.Event()
 
-    def test_an_endless_body(self, site: Site) -> None:
-        """Reading stops at the bound."""
-
-        def endless(handler: BaseHTTPRequestHandler) -> None:
-            handler.send_response(200)
-            handler.send_header("Content-Type", "application/json")
-            handler.end_headers()
-            while True:
-                handler.wfile.write(b" " * 4096)
-
-        site.answer = endless
-        started = time.monotonic()
-        assert_unusable(site.documents(), site.url())
-        assert time.monotonic() - started < 2
-
-
-class TestTime:
-    @pytest.fixture(autouse=True)
-    def half_a_second(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(client_id_metadata_document, "TOTAL_SECONDS", 0.5)
-
-    def assert_bounded(self, documents: HttpsMetadataDocuments, client_id: str) -> None:
-        started = time.monotonic()
-        assert_unusable(documents, client_id)
-        assert time.monotonic() - started < 1
-
-    @pytest.mark.parametrize("part", ["headers", "body"])
-    def test_a_byte_now_and_then(self, site: Site, part: str) -> None:
-        """The bound is on the whole, so that a trickle of bytes does not stretch it."""
-
-        def trickle(handler: BaseHTTPRequestHandler) -> None:
-            handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
-            handler.wfile.write(b"\r\n" if part == "body" else b"X: ")
-            for _ in range(40):
-                handler.wfile.write(b" ")
-                time.sleep(0.05)
-
-        site.answer = trickle
-        self.assert_bounded(site.documents(), site.url())
-
-    def test_a_server_that_never_speaks(self, site: Site) -> None:
-        """A handshake that does not begin ends in time as well."""
-        with canary() as (port, visitors):
-            self.assert_bounded(site.documents(), f"https://{HOST}:{port}/client.json")
-        assert len(visitors) == 1
-
-    def test_a_resolver_that_never_answers(self, site: Site) -> None:
-        """Resolving counts, and leaves the caller in time though its thread goes on."""
-        gone = threading.Event()
-
-        def slow(_host: str, _port: int) -> Sequence[str]:
-            gone.wait(5)
+        def resolver(_host: str, _port: int) -> Sequence[str]:
+            release.wait(5)
             return ["127.0.0.1"]
 
-        documents = HttpsMetadataDocuments(MovableClock(), resolver=slow, tls=site.trusted)
-        self.assert_bounded(documents, site.url())
-        gone.set()
-
-    def test_too_many_at_once(self, site: Site) -> None:
-        """More fetches than the bound are put off instead of occupying the server."""
-        documents = site.documents()
-        with canary() as (port, _), ThreadPoolExecutor(MAX_FETCHES_AT_ONCE) as pool:
-            waiting = [
-                pool.submit(assert_unusable, documents, f"https://{HOST}:{port}/{number}")
-                for number in range(MAX_FETCHES_AT_ONCE)
-            ]
-            time.sleep(0.05)
-            with pytest.raises(OAuthError) as refusal:
-                documents.fetch(site.url())
-            for fetch in waiting:
-                fetch.result()
-        assert (refusal.value.error, refusal.value.status) == ("temporarily_unavailable", 503)
-        assert "Retry-After" in refusal.value.headers
-        assert documents.fetch(site.url())
+        documents = HttpsMetadataDocuments(clock, resolver=resolver, allowed=anywhere, tls=authority.client_side())
+        refused(documents, "https://client.example/client.json")
+        release.set()
 
 
 class TestTls:
-    def test_the_certificate_is_verified_against_the_name(self, site: Site) -> None:
-        """A certificate of another name is refused although the address is the right one."""
-        for host in ("other.example", "127.0.0.1"):
-            assert_unusable(site.documents(), site.url(host=host))
-        assert site.seen == []
+    def test_an_unknown_authority(self, server: DocumentServer, clock: MovableClock) -> None:
+        """A certificate that no usual authority issued is worth nothing."""
+        documents = HttpsMetadataDocuments(clock, resolver=to_loopback, allowed=anywhere)
+        refused(documents, server.publish("/client.json"))
+        assert server.asked == []
 
-    def test_the_authority_must_be_known(self, site: Site) -> None:
-        """By default the usual certification authorities count, and no others."""
-        documents = HttpsMetadataDocuments(
-            MovableClock(), resolver=lambda _host, _port: ["127.0.0.1"], allowed=lambda _: True
-        )
-        assert_unusable(documents, site.url())
-        assert site.seen == []
+    def test_another_hosts_certificate(self, server: DocumentServer, documents: HttpsMetadataDocuments) -> None:
+        """The certificate is the client_id's host's, not the address's that was connected to."""
+        for host in ("other.example", "127.0.0.1"):
+            refused(documents, f"https://{host}:{server.port}/client.json")
+        assert server.asked == []
+
+    def test_no_tls_at_all(self, canary: Canary, documents: HttpsMetadataDocuments) -> None:
+        """A server that does not speak TLS gets no request; and the canary sees what does reach it."""
+        refused(documents, f"https://{HOST}:{canary.port}/client.json")
+        assert canary.connections == 1
 
 
 class TestForgedRequests:
+    """This server is no way into other networks: a canary listens, and must see nothing."""
+
     @pytest.mark.parametrize(
-        "host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "127.1", "0", "[::ffff:127.0.0.1]"]
+        "host",
+        [
+            *("127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0.0.0.0", "localhost", "localhost."),  # noqa: S104
+            *("[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]"),
+        ],
     )
-    def test_loopback_by_any_name(self, host: str) -> None:
-        """Nobody is connected to, however the address is written."""
-        with canary() as (port, visitors):
-            assert_unusable(HttpsMetadataDocuments(MovableClock()), f"https://{host}:{port}/client.json")
-        assert visitors == []
+    def test_names_of_this_machine(self, clock: MovableClock, canary: Canary, host: str) -> None:
+        """However loopback is spelt, nothing connects to it."""
+        refused(HttpsMetadataDocuments(clock), f"https://{host}:{canary.port}/client.json")
+        assert canary.connections == 0
 
-    def test_loopback_over_ipv6(self) -> None:
-        """The IPv6 loopback is no better."""
-        with canary(socket.AF_INET6, "::1") as (port, visitors):
-            assert_unusable(HttpsMetadataDocuments(MovableClock()), f"https://[::1]:{port}/client.json")
-        assert visitors == []
+    @pytest.mark.parametrize(
+        "found",
+        [
+            ["127.0.0.1"],
+            ["::ffff:127.0.0.1"],
+            ["93.184.215.14", "127.0.0.1"],
+            ["127.0.0.1", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"],
+            [],
+            ["nonsense"],
+        ],
+    )
+    def test_names_that_resolve_to_it(self, clock: MovableClock, canary: Canary, found: list[str]) -> None:
+        """Every address of a name is vetted before any is connected to."""
+        documents = HttpsMetadataDocuments(clock, resolver=lambda *_: found)
+        refused(documents, f"https://{HOST}:{canary.port}/client.json")
+        assert canary.connections == 0
 
-    @pytest.mark.parametrize("addresses", [["127.0.0.1"], ["203.0.113.9", "127.0.0.1"], ["8.8.8.8", "127.0.0.1"], []])
-    def test_every_address_of_a_name_counts(self, addresses: list[str]) -> None:
-        """A name with one address that is not public is not connected to at any."""
-        with canary() as (port, visitors):
-            documents = HttpsMetadataDocuments(MovableClock(), resolver=lambda _host, _port: addresses)
-            started = time.monotonic()
-            assert_unusable(documents, f"https://{HOST}:{port}/client.json")
-            assert time.monotonic() - started < 1
-        assert visitors == []
-
-    def test_a_name_is_resolved_once(self, site: Site) -> None:
-        """A name that changes its address after the check gains nothing."""
-        answers = [["127.0.0.1"], ["127.0.0.2"]]
+    def test_a_name_is_resolved_once(self, server: DocumentServer, authority: Authority, clock: MovableClock) -> None:
+        """The connection goes to the address that was vetted; a second answer has no say (DNS rebinding)."""
+        answers = iter([["127.0.0.1"], ["127.0.0.2"]])
         documents = HttpsMetadataDocuments(
-            MovableClock(),
-            resolver=lambda _host, _port: answers.pop(0),
+            clock,
+            resolver=lambda *_: next(answers),
             allowed=lambda address: str(address) == "127.0.0.1",
-            tls=site.trusted,
+            tls=authority.client_side(),
         )
-        assert documents.fetch(site.url())
-        assert answers == [["127.0.0.2"]]
+        assert documents.fetch(server.publish("/client.json"))
+        assert next(answers) == ["127.0.0.2"]
 
-    def test_no_proxy_is_asked(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A proxy in the environment would resolve the name itself, so it is not used."""
-        with canary() as (port, visitors):
-            for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
-                monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
-            assert site.documents().fetch(site.url())
-        assert visitors == []
+    def test_no_proxy_is_asked(
+        self, documents: HttpsMetadataDocuments, server: DocumentServer, canary: Canary, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Proxies of the environment would resolve the name themselves."""
+        for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{canary.port}")
+        assert documents.fetch(server.publish("/client.json"))
+        assert canary.connections == 0
+
+    @pytest.mark.parametrize(
+        "client_id",
+        [
+            "http://{host}:{port}/client.json",
+            "HTTPS://{host}:{port}/client.json",
+            "https://user@{host}:{port}/client.json",
+            "https://user:password@{host}:{port}/client.json",
+            "https://{host}:{port}/client.json#fragment",
+            "https://{host}:{port}/client.json#",
+            "https://{host}:{port}",
+            "https://{host}:{port}/",
+            "https://{host}:{port}?client.json",
+            "https://{host}:{port}/a/../client.json",
+            "https://{host}:{port}/./client.json",
+            "https://{host}:{port}/a/%2e%2E/client.json",
+            "https://{host}:{port}/client json",
+            "https://{host}:{port}/client.json\r\nX-Injected: a",
+            "https://{host}:{port}\\@evil.example/client.json",
+            "https://{host}:{port}/%zz",
+            "https://{host}:0/client.json",
+            "https://{host}:65536/client.json",
+            "https://{host}:-1/client.json",
+            "https://{host}:/client.json",
+            "https:///client.json",
+            "https://h\u00f6st.example:{port}/client.json",
+            "https://[::1%25lo]:{port}/client.json",
+            "https://[::1:{port}/client.json",
+            "https://{host}:{port}/" + "a" * 500,
+            "file:///etc/passwd",
+            "",
+        ],
+    )
+    def test_what_is_no_client_id(
+        self, authority: Authority, clock: MovableClock, canary: Canary, client_id: str
+    ) -> None:
+        """An https URL with a path, and without user information, fragment or dot segments: else nothing is resolved."""
+        resolved: list[str] = []
+
+        def resolver(host: str, _port: int) -> Sequence[str]:
+            resolved.append(host)
+            return ["127.0.0.1"]
+
+        documents = HttpsMetadataDocuments(clock, resolver=resolver, allowed=anywhere, tls=authority.client_side())
+        refused(documents, client_id.replace("{host}", HOST).replace("{port}", str(canary.port)))
+        assert (resolved, canary.connections) == ([], 0)
+
+    @pytest.mark.parametrize(
+        "host", ["a..b", ".", "-", "a" * 64 + ".example", "no-such-name.invalid", "999.999.999.999"]
+    )
+    def test_names_that_cannot_be_resolved(self, clock: MovableClock, host: str) -> None:
+        """A name that is none is refused like any other."""
+        refused(HttpsMetadataDocuments(clock), f"https://{host}/client.json")
 
     @pytest.mark.parametrize(
         "address",
         [
-            "0.0.0.0",  # noqa: S104
-            "10.1.2.3",
-            "100.64.0.1",
-            "127.0.0.1",
-            "169.254.169.254",
-            "172.16.0.1",
-            "192.0.0.8",
-            "192.0.2.1",
-            "192.168.1.1",
-            "198.18.0.1",
-            "203.0.113.1",
-            "224.0.1.1",
-            "240.0.0.1",
-            "255.255.255.255",
-            "::",
-            "::1",
-            "::127.0.0.1",
-            "::ffff:127.0.0.1",
-            "::ffff:10.0.0.1",
-            "64:ff9b::7f00:1",
-            "64:ff9b::a9fe:a9fe",
-            "64:ff9b:1::1",
-            "100::1",
-            "2001::1",
-            "2001:db8::1",
-            "2002:7f00:1::",
-            "2002:a9fe:a9fe::1",
-            "3fff::1",
-            "fc00::1",
-            "fd00:ec2::254",
-            "fe80::1",
-            "fe80::1%1",
-            "fec0::1",
-            "ff02::1",
-            "ff0e::1",
+            *("0.0.0.0", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.169.254"),  # noqa: S104
+            *("172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.0.8", "192.0.2.1", "192.168.0.1", "198.18.0.1"),
+            *("198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255"),
+            *("::", "::1", "::7f00:1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a00:1", "64:ff9b:1::1"),
+            *("100::1", "2001::1", "2001:2::1", "2001:db8::1", "2002:7f00:1::", "2002:a00:1::1", "3fff::1", "5f00::1"),
+            *("fc00::1", "fd00:ec2::254", "fe80::1", "fe80::1%lo", "fec0::1", "ff02::1"),
         ],
     )
     def test_addresses_that_are_not_public(self, address: str) -> None:
-        """Private, local, shared, reserved, documentation and multicast addresses, embedded ones included."""
+        """Nothing of the special-purpose registries is connected to, nor an IPv6 address that embeds such an IPv4."""
         assert not is_public(ipaddress.ip_address(address))
 
     @pytest.mark.parametrize(
         "address",
-        ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"],
+        [
+            "93.184.215.14",
+            "1.1.1.1",
+            "172.32.0.1",
+            "192.169.0.1",
+            "2606:4700::1111",
+            "64:ff9b::101:101",
+            "2002:101:101::1",
+        ],
     )
-    def test_addresses_that_are_public(self, address: str) -> None:
-        """Globally routable unicast addresses, embedded ones included."""
+    def test_addresses_that_are(self, address: str) -> None:
+        """Globally routable unicast addresses may be connected to."""
         assert is_public(ipaddress.ip_address(address))
 
 
-class TestUrls:
-    @pytest.mark.parametrize(
-        "client_id",
-        [
-            "https://client.example",
-            "https://client.example/",
-            "https://client.example/#",
-            "https://client.example/a#b",
-            "https://client.example/a#",
-            "https://user@client.example/a",
-            "https://user:password@client.example/a",
-            "https://@client.example/a",
-            "https://client.example/./a",
-            "https://client.example/a/../b",
-            "https://client.example/a/%2e%2E/b",
-            "https://client.example/a/.%2e",
-            "https://client.example/..",
-            "https://client.example:0/a",
-            "https://client.example:65536/a",
-            "https://client.example:/a",
-            "https://client.example\\@evil.example/a",
-            "https://client.example/a b",
-            "https://client.example/a\n",
-            "https://client.example/%zz",
-            "https://clïent.example/a",
-            "https://client.example/" + "a" * 500,
-            "https:///a",
-            "https://[::1/a",
-            "http://client.example/a",
-        ],
-    )
-    def test_urls_that_are_never_resolved(self, client_id: str) -> None:
-        """A URL of the wrong form is refused before anything leaves this server."""
-        asked: list[str] = []
+class TestBounds:
+    def test_a_refusal_is_remembered_a_minute(
+        self, server: DocumentServer, documents: HttpsMetadataDocuments, clock: MovableClock
+    ) -> None:
+        """A document that was refused is not fetched again at once, and after a minute it is."""
+        url = server.publish("/client.json", client_name=None)
+        refused(documents, url)
+        server.publish("/client.json")
+        refused(documents, url)
+        assert len(server.asked) == 1
+        clock.advance(REFUSAL_REMEMBERED_SECONDS)
+        assert documents.fetch(url)
 
-        def resolver(host: str, _port: int) -> Sequence[str]:
-            asked.append(host)
-            return []
+    def test_only_so_many_refusals_are_remembered(
+        self, server: DocumentServer, documents: HttpsMetadataDocuments, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The oldest refusal makes room."""
+        monkeypatch.setattr(under_test, "MAX_REFUSALS_REMEMBERED", 2)
+        for path in ("/1", "/2", "/3", "/1"):
+            refused(documents, server.url(path))
+        assert [path for path, _ in server.asked] == ["/1", "/2", "/3", "/1"]
 
-        assert_unusable(HttpsMetadataDocuments(MovableClock(), resolver=resolver), client_id)
-        assert asked == []
+    def test_only_so_many_are_fetched_at_once(
+        self, server: DocumentServer, documents: HttpsMetadataDocuments, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """When every slot is taken the next one is told when to come back, and slots are given back."""
+        monkeypatch.setattr(under_test, "TOTAL_SECONDS", 10.0)
+        release = threading.Event()
+        urls = [server.publish(f"/{number}") for number in range(MAX_FETCHES_AT_ONCE)]
+        for page in server.pages.values():
+            page.release = release
+        late = server.publish("/late")
+        with ThreadPoolExecutor(MAX_FETCHES_AT_ONCE) as pool:
+            fetches = [pool.submit(documents.fetch, url) for url in urls]
+            while len(server.asked) < MAX_FETCHES_AT_ONCE:
+                assert not any(fetch.done() for fetch in fetches)
+            with pytest.raises(OAuthError) as refusal:
+                documents.fetch(late)
+            release.set()
+            assert all(fetch.result(10) for fetch in fetches)
+        assert (refusal.value.error, refusal.value.status) == ("temporarily_unavailable", 503)
+        assert int(refusal.value.headers["Retry-After"]) > 0
+        assert documents.fetch(late)
 
 
-class TestRememberedRefusals:
-    def test_a_refusal_holds_for_a_minute(self, site: Site) -> None:
-        """A URL that failed is not asked again at once, so that this server cannot be used to hammer another."""
-        clock = MovableClock()
-        documents = site.documents(clock)
-        site.serves(b"", status=404)
-        for _ in range(3):
-            assert_unusable(documents, site.url())
-        assert len(site.seen) == 1
-        site.serves(site.document())
-        clock.advance(REFUSAL_REMEMBERED_SECONDS + 1)
-        assert documents.fetch(site.url())
+class TestInTheAuthorizationServer:
+    """The whole way: a client known by its document alone."""
 
-    def test_only_so_many_are_remembered(self) -> None:
-        """The oldest refusal makes room for the newest."""
-        asked: list[int] = []
+    @pytest.fixture(scope="class")
+    @classmethod
+    def served(cls, authority: Authority, start: Callable[..., Deployment]) -> Iterator[Deployment]:
+        def adjust(parts: Collaborators) -> None:
+            parts.clients._documents = HttpsMetadataDocuments(
+                parts.clock, resolver=to_loopback, allowed=anywhere, tls=authority.client_side()
+            )
 
-        def resolver(_host: str, port: int) -> Sequence[str]:
-            asked.append(port)
-            return []
+        started = start(adjust=adjust)
+        yield started
+        started.http.close()
+        started.server.stop()
 
-        documents = HttpsMetadataDocuments(MovableClock(), resolver=resolver)
-        for port in range(1, MAX_REFUSALS_REMEMBERED + 2):
-            assert_unusable(documents, f"https://{HOST}:{port}/a")
-        assert_unusable(documents, f"https://{HOST}:2/a")
-        assert_unusable(documents, f"https://{HOST}:1/a")
-        assert asked == [*range(1, MAX_REFUSALS_REMEMBERED + 2), 1]
+    def test_a_client_by_document(self, served: Deployment, server: DocumentServer) -> None:
+        """It goes through the device flow; its document is fetched once, and again when it has aged."""
+        url = server.publish("/client.json")
+        issued = served.device_tokens(url)
+        assert served.introspect(issued["access_token"])["client_id"] == url
+        assert len(server.asked) == 1
+        served.clock.advance(METADATA_DOCUMENT_LIFETIME_SECONDS + 1)
+        server.publish("/client.json", client_name="Renamed")
+        user_code = served.start_device(url)["user_code"]
+        client = served.pending(user_code).client
+        assert (client.name, client.registration_mode) == ("Renamed", "client_id_metadata_document")
+        assert len(server.asked) == 2
+
+    def test_what_it_declares_is_enforced(self, served: Deployment, server: DocumentServer) -> None:
+        """A document without the device grant gives no device codes."""
+        url = server.publish("/code-only.json", grant_types=["authorization_code"])
+        answer = served.post("/oauth/device_authorization", client_id=url)
+        assert (answer.status_code, answer.json()["error"]) == (400, "unauthorized_client")
+
+    def test_a_refused_document(self, served: Deployment, server: DocumentServer) -> None:
+        """At every endpoint the client is unknown, and no answer says why; a person sees a page."""
+        url = server.publish("/wrong.json", client_id="https://client.example/other.json")
+        for path in ("/oauth/device_authorization", "/oauth/par", "/oauth/token"):
+            answer = served.post(path, client_id=url, grant_type="refresh_token", refresh_token="x")
+            assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client")
+            assert "other.json" not in answer.text
+        assert served.authorize(client_id=url).headers["content-type"] == "text/html; charset=utf-8"
+        assert len(server.asked) == 1
+
+    def test_first_seen_many_times_at_once(self, served: Deployment, server: DocumentServer) -> None:
+        """Requests that arrive together with a new client_id are all served."""
+        url = server.publish("/popular.json")
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(lambda _: self.codes(served, url), range(6)))
+        assert [answer.status_code for answer in answers] == [200] * 6
+
+    def codes(self, served: Deployment, url: str) -> httpx.Response:
+        return served.post("/oauth/device_authorization", client_id=url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -54,8 +55,10 @@ def verify(context: typer.Context, url: Annotated[str, typer.Argument(help="Orig
 
     from pdpp_conformance.specification import specification_root
 
-    features = specification_root() / "features"
-    raise typer.Exit(int(pytest.main(["--base-url", url, *context.args, str(features)])))
+    root = specification_root()
+    settings = root / "pyproject.toml"
+    where = ["-c", str(settings)] if settings.is_file() else ["--rootdir", str(root), "-c", os.devnull]
+    raise typer.Exit(int(pytest.main([*where, "--base-url", url, *context.args, str(root / "features")])))
 
 
 def main() -> None:

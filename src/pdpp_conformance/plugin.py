@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import random
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Generator, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -64,6 +67,19 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{marker_of(tag)}: @{tag} in the feature files")
     for level in ("must", "profile", "should", "derived", "advisory"):
         config.addinivalue_line("markers", f"{level}: scenarios that judge a requirement of this level")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Start again with the checkout's settings where pytest took an option's value for a path to collect.
+
+    pytest looks for its settings before it knows our options: an existing folder in ``--report-dir`` leads it astray.
+    """
+    settings = config.invocation_params.dir / "pyproject.toml"
+    misled = config.inipath is None and settings.is_file() and settings.parent == specification_root()
+    if misled and Path(sys.argv[0]).name in ("pytest", "py.test", "__main__.py"):
+        arguments = [str(argument) for argument in config.invocation_params.args]
+        os.execv(sys.executable, [sys.executable, "-m", "pytest", "-c", str(settings), *arguments])  # noqa: S606
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -236,8 +252,12 @@ class Session:
         return int(self._report["exit_status"])
 
     def _tell(self, line: str) -> None:
+        """Print a progress line, also while pytest captures the output of a scenario."""
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
+        capture = self._config.pluginmanager.get_plugin("capturemanager")
+        if reporter is None:
+            return
+        with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
             reporter.ensure_newline()
             reporter.write_line(f"  {line}")
 
@@ -339,7 +359,8 @@ class Session:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self._report is None:
-            for message in self._messages:
+            nothing = [] if self._selected else ["nothing was judged: no scenario was selected"]
+            for message in [*self._messages, *nothing]:
                 terminalreporter.write_line(message)
             return
         from rich.console import Console
@@ -404,19 +425,20 @@ class Session:
             "window": None,
             "discovery": {"documents": _documents(found) if found else []},
             "counts": counts_of(rows),
-            "tasks": judge_tasks(self._catalogue, results),
+            "tasks": judge_tasks(self._catalogue, results, self._selected),
             "requirements": [row.to_json() for row in rows],
             "scenarios": [scenario_to_json(result, self._catalogue) for result in results],
             "residue": [left.to_json() for left in run.residue],
         }
 
-    def _unfinished(self) -> dict[str, str]:
+    def _unfinished(self) -> dict[str, tuple[str, str]]:
         """Which requirements have selected scenarios that never came to an end."""
         if self._unreachable:
-            return {row: "the target could not be reached" for facts in self._selected for row in facts.requirement_ids}
+            why = ("the target could not be reached", "a deployment that answers at the URL given")
+            return {row: why for facts in self._selected for row in facts.requirement_ids}
         done = {result.facts.id for result in self._results.values() if result.met or result.unmet or result.reason}
-        reason = "the run ended before its scenarios did"
-        return {row: reason for facts in self._selected if facts.id not in done for row in facts.requirement_ids}
+        why = ("the run ended before its scenarios did", "a run that comes to its end")
+        return {row: why for facts in self._selected if facts.id not in done for row in facts.requirement_ids}
 
 
 _FACTS: pytest.StashKey[Any] = pytest.StashKey()

@@ -131,14 +131,15 @@ def judge_requirements(
     results: Sequence[ScenarioResult],
     *,
     covered: frozenset[str],
-    unfinished: Mapping[str, str],
+    unfinished: Mapping[str, tuple[str, str]],
     attestations: Mapping[str, str],
 ) -> list[RowResult]:
     """Give every requirement of the catalogue its one verdict.
 
     Args:
         covered: ids that some scenario of the specification judges, selected or not.
-        unfinished: ids whose scenarios were selected and did not come to an end, with the reason.
+        unfinished: ids whose scenarios were selected and did not come to an end, with the reason and what would
+            unblock it.
         attestations: the operator's word on requirements that cannot be observed.
     """
     rows = []
@@ -147,7 +148,7 @@ def judge_requirements(
         row = _judged(requirement, own) if own else None
         unseen = row is None or row.verdict in (Verdict.EXCLUDED, Verdict.BLOCKED)
         if requirement.id in unfinished and (row is None or row.verdict is Verdict.PASS):
-            row = RowResult(requirement, Verdict.BLOCKED, unfinished[requirement.id], "a run that comes to its end")
+            row = RowResult(requirement, Verdict.BLOCKED, *unfinished[requirement.id])
         elif unseen and requirement.id in attestations:
             row = RowResult(requirement, Verdict.ATTESTED, attestations[requirement.id])
         elif row is None:
@@ -186,12 +187,21 @@ def _why_unseen(requirement: Requirement, covered: frozenset[str]) -> str:
     return "no scenario judges it yet"
 
 
-def judge_tasks(catalogue: Catalogue, results: Sequence[ScenarioResult]) -> list[dict[str, Any]]:
-    """Give every task item its verdict: the gravest of its scenarios', NOT_COVERED where none of them ran."""
+def judge_tasks(
+    catalogue: Catalogue, results: Sequence[ScenarioResult], selected: Sequence[ScenarioFacts]
+) -> list[dict[str, Any]]:
+    """Give every task item its verdict: the gravest of its scenarios'.
+
+    A task whose selected scenarios did not all run is BLOCKED unless it failed; one without any is NOT_COVERED.
+    """
+    ran = {result.facts.id for result in results}
     tasks = []
     for task in catalogue.tasks.values():
         own = [result for result in results if task.id in result.facts.task_ids]
-        verdict = gravest(result.verdict_by(catalogue) for result in own)
+        verdicts = [result.verdict_by(catalogue) for result in own]
+        if any(task.id in facts.task_ids and facts.id not in ran for facts in selected):
+            verdicts.append(Verdict.BLOCKED)
+        verdict = gravest(verdicts)
         tasks.append(
             {
                 "id": task.id,

@@ -35,6 +35,9 @@ def render_summary(run: Mapping[str, Any], report_dir: Path, console: Console) -
     """
     block = _Block(console, _shown(report_dir))
     block.outcome(run)
+    if run["outcome"] == "unreachable":
+        block.closing(run)
+        return
     for finding in findings(run):
         block.finding(finding, summary.finding_fails(finding, run["fail_on"]))
     block.trouble(run)
@@ -60,7 +63,8 @@ class _Block:
                 f"  {self._safe(run['target']['base_url'])}{bundled}",
             )
         )
-        self._print(Text(self._safe(summary.outcome_sentence(run))))
+        if run["outcome"] != "unreachable" or not run["messages"]:
+            self._print(Text(self._safe(summary.outcome_sentence(run))))
         for message in run["messages"]:
             self._print(Text(self._safe(message)))
 

@@ -73,6 +73,7 @@ class Tokens:
 
     def rotate(self, connection: Connection, presented: IssuedToken, grants: Sequence[Grant]) -> dict[str, Any] | None:
         """Exchange a refresh token for a fresh pair (OAuth 2.1 §4.3.1); ``None`` where another request was faster."""
+        self._lock_family(connection, presented.request_id)
         changed = connection.execute(
             update(tokens)
             .where(tokens.c.digest == presented.digest, tokens.c.rotated.is_(False), tokens.c.revoked_at.is_(None))
@@ -115,7 +116,16 @@ class Tokens:
 
     def revoke_family(self, connection: Connection, request_id: str) -> None:
         """Revoke every token that came from one approval, refreshed ones included."""
+        self._lock_family(connection, request_id)
         self._revoke(connection, tokens.c.request_id == request_id)
+
+    def _lock_family(self, connection: Connection, request_id: str) -> None:
+        """Let one transaction at a time change what came from one approval, by a lock on its first token.
+
+        A rotation holds one row and a revocation takes all of them: without this, two of them deadlock on PostgreSQL.
+        """
+        first = select(tokens.c.digest).where(tokens.c.request_id == request_id)
+        connection.execute(first.order_by(tokens.c.issued_at, tokens.c.digest).limit(1).with_for_update())
 
     def _revoke(self, connection: Connection, which: Any) -> None:
         connection.execute(
