@@ -29,6 +29,8 @@ REDIRECT_URI = "https://app.example/callback"
 VERIFIER = "a-code-verifier-of-at-least-forty-three-characters"
 INTROSPECTION = ("resource server", "a+b%20 c&d=ü")
 
+_LOGS = StringIO()
+
 PostgresDatabases = Callable[[], str]
 """Makes an empty database and returns its URL."""
 
@@ -39,16 +41,16 @@ class Deployment:
     Answers come back as they are; a move that a test builds on is checked where it is made.
     """
 
-    def __init__(self, server: LoopbackServer, clock: MovableClock, password: str, logs: StringIO) -> None:
+    def __init__(self, server: LoopbackServer, clock: MovableClock, logs: StringIO) -> None:
         self.server = server
         self.logs = logs
+        """What the servers of this session log, whichever wrote it."""
         self.clock = clock
         self.issuer = server.base_url
         self.mcp_resource = server.settings.mcp_resource
         self.http = httpx.Client(base_url=server.base_url, trust_env=False, timeout=10)
-        subject_id = server.parts.owners.verify(password)
-        assert subject_id is not None
-        self.subject_id = subject_id
+        with server.parts.store.transaction() as connection:
+            self.subject_id: str = connection.exec_driver_sql("SELECT subject_id FROM owners").scalar_one()
 
     def post(self, path: str, **form: str | list[str]) -> httpx.Response:
         """POST a form."""
@@ -186,13 +188,11 @@ def start_deployment(**settings: Any) -> Deployment:
     from pdpp_reference.server import LoopbackServer
 
     clock = MovableClock()
-    password = "the owner's password"
     credentials = {"introspection_client_id": INTROSPECTION[0], "introspection_client_secret": INTROSPECTION[1]}
-    server = LoopbackServer(clock=clock, owner_password=password, **{**credentials, **settings})
-    logs = StringIO()
-    configure_logs(logs)
+    server = LoopbackServer(clock=clock, owner_password="the owner's password", **{**credentials, **settings})
+    configure_logs(_LOGS)
     server.start()
-    return Deployment(server, clock, password, logs)
+    return Deployment(server, clock, _LOGS)
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,15 @@ def client_id(deployment: Deployment) -> str:
 
 
 @pytest.fixture(scope="module")
+def closed(start: Callable[..., Deployment]) -> Iterator[Deployment]:
+    """A deployment without registration and without introspection credentials."""
+    started = start(registration_enabled=False, introspection_client_id=None, introspection_client_secret=None)
+    yield started
+    started.http.close()
+    started.server.stop()
+
+
+@pytest.fixture(scope="module")
 def stranger(deployment: Deployment) -> str:
     return deployment.register(client_name="Another client")
 
@@ -140,18 +149,13 @@ class TestMetadata:
         assert metadata_path(settings) == "/.well-known/oauth-authorization-server/tenant"
         assert authorization_server_metadata(settings)["token_endpoint"] == "https://as.example/tenant/oauth/token"
 
-    def test_registration_switched_off(self, start: Callable[..., Deployment]) -> None:
+    def test_registration_switched_off(self, closed: Deployment) -> None:
         """Without registration neither the endpoint nor its mode is advertised, and nothing answers there."""
-        closed = start(registration_enabled=False)
-        try:
-            document = closed.http.get("/.well-known/oauth-authorization-server").json()
-            assert "registration_endpoint" not in document
-            assert "dynamic" not in document["pdpp_registration_modes_supported"]
-            refused(closed.http.post("/oauth/register", json={}), "not_found", 404)
-            assert closed.start_device("pdpp_cli")["user_code"]
-        finally:
-            closed.http.close()
-            closed.server.stop()
+        document = closed.http.get("/.well-known/oauth-authorization-server").json()
+        assert "registration_endpoint" not in document
+        assert "dynamic" not in document["pdpp_registration_modes_supported"]
+        refused(closed.http.post("/oauth/register", json={}), "not_found", 404)
+        assert closed.start_device("pdpp_cli")["user_code"]
 
 
 class TestRegistration:
@@ -705,15 +709,10 @@ class TestIntrospection:
         )
         refused(answer, "invalid_request")
 
-    def test_without_configured_credentials_it_is_closed(self, start: Callable[..., Deployment]) -> None:
+    def test_without_configured_credentials_it_is_closed(self, closed: Deployment) -> None:
         """A deployment without introspection credentials tells nobody anything, not even for empty ones."""
-        closed = start(introspection_client_id=None, introspection_client_secret=None)
-        try:
-            for headers in (basic("", ""), basic("None", "None"), {}):
-                refused(closed.http.post("/introspect", data={"token": "x"}, headers=headers), "invalid_client", 401)
-        finally:
-            closed.http.close()
-            closed.server.stop()
+        for headers in (basic("", ""), basic("None", "None"), {}):
+            refused(closed.http.post("/introspect", data={"token": "x"}, headers=headers), "invalid_client", 401)
 
 
 class TestRevocation:
@@ -950,23 +949,17 @@ class TestMalformedRequests:
         for answer in answers:
             assert not any(secret in answer.text for secret in (code, *issued.values()) if isinstance(secret, str))
 
-    def test_no_secret_is_logged(self, start: Callable[..., Deployment]) -> None:
+    def test_no_secret_is_logged(self, deployment: Deployment, client_id: str) -> None:
         """The log of whole flows, and of their failures, holds no code, token or secret."""
-        watched = start()
-        try:
-            client_id = watched.register()
-            codes = watched.start_device(client_id)
-            issued = watched.device_tokens(client_id)
-            code = watched.authorization_code(client_id)
-            watched.poll(client_id, codes["device_code"])
-            watched.exchange(client_id, code, code_verifier="x" * 43)
-            watched.http.get("/oauth/authorize", params={"client_id": client_id, "request_uri": code})
-            watched.introspect(issued["access_token"])
-            watched.http.post(f"/oauth/{issued['access_token']}")
-            logged = watched.logs.getvalue()
-        finally:
-            watched.http.close()
-            watched.server.stop()
+        codes = deployment.start_device(client_id)
+        issued = deployment.device_tokens(client_id)
+        code = deployment.authorization_code(client_id)
+        deployment.poll(client_id, codes["device_code"])
+        deployment.exchange(client_id, code, code_verifier="x" * 43)
+        deployment.authorize(client_id=client_id, request_uri=code)
+        deployment.introspect(issued["access_token"])
+        deployment.http.post(f"/oauth/{issued['access_token']}")
+        logged = deployment.logs.getvalue()
         assert '"path": "/oauth/token"' in logged
         secrets = (code, codes["device_code"], codes["user_code"], issued["access_token"], issued["refresh_token"])
         assert [secret for secret in (*secrets, VERIFIER, INTROSPECTION[1]) if secret in logged] == []

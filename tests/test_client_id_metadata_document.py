@@ -146,8 +146,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(folder / "ca.pem", folder / "server.pem", folder / "server.key")
 
 
-@pytest.fixture
-def server(authority: Authority) -> Iterator[DocumentServer]:
+@pytest.fixture(scope="module")
+def running_server(authority: Authority) -> Iterator[DocumentServer]:
     with DocumentServer(authority.server_side()) as serving:
         thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -155,6 +155,14 @@ def server(authority: Authority) -> Iterator[DocumentServer]:
         serving.stopping.set()
         serving.shutdown()
         thread.join(5)
+
+
+@pytest.fixture
+def server(running_server: DocumentServer) -> DocumentServer:
+    """A document server that has nothing and was asked for nothing."""
+    running_server.pages.clear()
+    running_server.asked = []
+    return running_server
 
 
 @dataclass
@@ -398,9 +406,10 @@ class TestForgedRequests:
             *("[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]"),
         ],
     )
-    def test_names_of_this_machine(self, clock: MovableClock, canary: Canary, host: str) -> None:
+    def test_names_of_this_machine(self, authority: Authority, clock: MovableClock, canary: Canary, host: str) -> None:
         """However loopback is spelt, nothing connects to it."""
-        refused(HttpsMetadataDocuments(clock), f"https://{host}:{canary.port}/client.json")
+        documents = HttpsMetadataDocuments(clock, tls=authority.client_side())
+        refused(documents, f"https://{host}:{canary.port}/client.json")
         assert canary.connections == 0
 
     @pytest.mark.parametrize(
@@ -414,9 +423,11 @@ class TestForgedRequests:
             ["nonsense"],
         ],
     )
-    def test_names_that_resolve_to_it(self, clock: MovableClock, canary: Canary, found: list[str]) -> None:
+    def test_names_that_resolve_to_it(
+        self, authority: Authority, clock: MovableClock, canary: Canary, found: list[str]
+    ) -> None:
         """Every address of a name is vetted before any is connected to."""
-        documents = HttpsMetadataDocuments(clock, resolver=lambda *_: found)
+        documents = HttpsMetadataDocuments(clock, resolver=lambda *_: found, tls=authority.client_side())
         refused(documents, f"https://{HOST}:{canary.port}/client.json")
         assert canary.connections == 0
 
@@ -476,7 +487,7 @@ class TestForgedRequests:
     def test_what_is_no_client_id(
         self, authority: Authority, clock: MovableClock, canary: Canary, client_id: str
     ) -> None:
-        """An https URL with a path, and without user information, fragment or dot segments: else nothing is resolved."""
+        """An https URL with a path, and without user information, fragment or dot segments; no other is resolved."""
         resolved: list[str] = []
 
         def resolver(host: str, _port: int) -> Sequence[str]:
@@ -490,9 +501,9 @@ class TestForgedRequests:
     @pytest.mark.parametrize(
         "host", ["a..b", ".", "-", "a" * 64 + ".example", "no-such-name.invalid", "999.999.999.999"]
     )
-    def test_names_that_cannot_be_resolved(self, clock: MovableClock, host: str) -> None:
+    def test_names_that_cannot_be_resolved(self, authority: Authority, clock: MovableClock, host: str) -> None:
         """A name that is none is refused like any other."""
-        refused(HttpsMetadataDocuments(clock), f"https://{host}/client.json")
+        refused(HttpsMetadataDocuments(clock, tls=authority.client_side()), f"https://{host}/client.json")
 
     @pytest.mark.parametrize(
         "address",

@@ -25,13 +25,13 @@ from pdpp_reference.authorization_server.authorization_requests import (
 )
 from pdpp_reference.authorization_server.client_id_metadata_document import HttpsMetadataDocuments
 from pdpp_reference.authorization_server.clients import Clients
-from pdpp_reference.authorization_server.tokens import StoredAccessTokens, Tokens
+from pdpp_reference.authorization_server.tokens import IssuedToken, StoredAccessTokens, Tokens
 from pdpp_reference.clock import MovableClock
 from pdpp_reference.errors import OAuthError
 from pdpp_reference.grants.authorization_details import AuthorizationDetail, parse_authorization_details
 from pdpp_reference.grants.grants import Grants
 from pdpp_reference.sample_data import load_catalogue
-from pdpp_reference.secrets_at_rest import digest
+from pdpp_reference.secrets_at_rest import USER_CODE_ALPHABET, digest
 from pdpp_reference.settings import AUTHORIZATION_DETAILS_TYPE, Settings
 from pdpp_reference.storage.store import StorageError, Store, open_store
 from pdpp_reference.storage.tables import clients, metadata, owners
@@ -109,9 +109,9 @@ class Parts:
         with self.store.transaction() as connection:
             return self.requests.fire(connection, request_id, event, **values)
 
-    def redeemed(self, *, detail_count: int = 1) -> tuple[str, dict[str, str]]:
+    def redeemed(self, *, detail_count: int = 1, user_code: str = "BCDFGHJK") -> tuple[str, dict[str, str]]:
         """Return the id and the token response of a redeemed request."""
-        request_id = self.stage()
+        request_id = self.stage(device_code=f"device code of {user_code}", user_code=user_code)
         self.fire(request_id, Event.APPROVE)
         self.fire(request_id, Event.REDEEM)
         request = self.read(request_id)
@@ -355,6 +355,21 @@ class TestTokensAndGrants:
         fresh = at_once(lambda _: self.in_transaction(parts, lambda c: parts.tokens.rotate(c, presented, ())))
         assert len([pair for pair in fresh if pair is not None]) == 1
 
+    def test_replays_that_arrive_together_all_end(self, parts: Parts) -> None:
+        """Transactions that rotate and then revoke the same family wait for each other, and never for good."""
+        for user_code in USER_CODE_ALPHABET[:6]:
+            _, issued = parts.redeemed(user_code=user_code)
+            with parts.store.transaction() as connection:
+                presented = parts.tokens.find(connection, issued["refresh_token"])
+            assert presented is not None
+            at_once(partial(self.replay, parts, presented))
+            assert StoredAccessTokens(parts.store, parts.tokens).active(issued["access_token"]) is None
+
+    def replay(self, parts: Parts, presented: IssuedToken, _: int) -> None:
+        with parts.store.transaction() as connection:
+            if parts.tokens.rotate(connection, presented, ()) is None:
+                parts.tokens.revoke_family(connection, presented.request_id)
+
     def test_a_family_is_revoked_whole(self, parts: Parts) -> None:
         """Every token of one approval dies together."""
         request_id, issued = parts.redeemed()
@@ -370,7 +385,7 @@ class TestTokensAndGrants:
         _, issued = parts.redeemed()
         with parts.store.transaction() as connection:
             stored = "".join(repr(row) for table in metadata.sorted_tables for row in connection.execute(select(table)))
-        for secret in (issued["access_token"], issued["refresh_token"], "device code", "BCDFGHJK"):
+        for secret in (issued["access_token"], issued["refresh_token"], "device code of BCDFGHJK", "BCDFGHJK"):
             assert secret not in stored
         assert repr(digest(issued["access_token"])) in stored
 

@@ -402,12 +402,12 @@ class Session:
             "schema": "pdpp-conformance/run/1",
             "suite": {"version": __version__, "catalogue_digest": self._catalogue.digest},
             "target": {
-                "base_url": run.target.base_url,
+                "base_url": run.target.base_url or "the bundled server, not started",
                 "issuer": found.issuer if found else None,
                 "mcp_resource": found.mcp_resource if found else None,
                 "profile": run.target.profile,
                 "bundled": run.bundled is not None,
-                "approver": run.approver.kind,
+                "approver": run.target.approver.kind,
                 "capabilities": _capabilities(found) if found else {},
             },
             "started": _moment(self._started),
@@ -436,7 +436,7 @@ class Session:
         if self._unreachable:
             why = ("the target could not be reached", "a deployment that answers at the URL given")
             return {row: why for facts in self._selected for row in facts.requirement_ids}
-        done = {result.facts.id for result in self._results.values() if result.met or result.unmet or result.reason}
+        done = {result.facts.id for result in self._results.values() if result.concluded}
         why = ("the run ended before its scenarios did", "a run that comes to its end")
         return {row: why for facts in self._selected if facts.id not in done for row in facts.requirement_ids}
 

@@ -45,12 +45,12 @@ class ScenarioResult:
     facts: ScenarioFacts
     judgement: Judgement = field(default_factory=Judgement)
     steps: list[StepResult] = field(default_factory=list)
-    met: bool = False
+    concluded: bool = False
     unmet: bool = False
     verdict: Verdict = Verdict.BLOCKED
     """PASS, BLOCKED, NOT_APPLICABLE, EXCLUDED or ERROR; an unmet one is named by its requirements' levels."""
-    reason: str | None = None
-    unblock: str | None = None
+    reason: str | None = "the run ended before the scenario did"
+    unblock: str | None = "a run that comes to its end"
     duration_s: float = 0.0
     waited_s: float = 0.0
     exchanges: list[int] = field(default_factory=list)
@@ -61,9 +61,10 @@ class ScenarioResult:
 
         A precondition (Given) that does not hold leaves the scenario unjudged: the row that speaks of it is another's.
         """
+        self.concluded, self.reason, self.unblock = True, None, None
         failed = next((step for step in self.steps if step.status == "failed"), None)
         if error is None:
-            self.verdict, self.met = Verdict.PASS, True
+            self.verdict = Verdict.PASS
         elif isinstance(error, Unmet) and failed is not None and failed.type == "given":
             self.verdict, self.reason = Verdict.BLOCKED, f"the precondition does not hold: {error}"
             self.unblock = "a deployment on which the precondition holds; see the rows that judge it"
@@ -279,7 +280,12 @@ def scenario_to_json(result: ScenarioResult, catalogue: Catalogue) -> dict[str, 
             {"name": seen.name, "path": seen.path, "media_type": seen.media_type, "caption": seen.caption}
             for seen in dict.fromkeys(result.attachments)
         ],
-        "doc": facts.feature_text or None,
+        "doc": _unwrapped(facts.feature_text) or None,
         "reason": result.reason,
         "task": facts.task_ids,
     }
+
+
+def _unwrapped(text: str) -> str:
+    """Join the lines of each paragraph; a feature file's line ends mean nothing."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))

@@ -32,7 +32,7 @@ from pdpp_reference.errors import OAuthError, RestError
 from pdpp_reference.grants.access import AccessTokens
 from pdpp_reference.grants.grants import Grants
 from pdpp_reference.http import Handler, endpoint, oauth_error_answer, rest_error_answer
-from pdpp_reference.logs import RequestLog
+from pdpp_reference.logs import RequestLog, fault_answer
 from pdpp_reference.origin import PinnedOrigin
 from pdpp_reference.owner.attempts import Attempts
 from pdpp_reference.owner.connect_page import ConnectPage
@@ -127,7 +127,12 @@ def create_app(parts: Collaborators) -> ASGIApp:
             *_owner_routes(parts),
             *resource_server_routes(parts.settings, parts.catalogue, parts.bearer_check, mcp_server),
         ],
-        exception_handlers={OAuthError: _refused, RestError: _refused, HTTPException: _no_route_handler(parts)},
+        exception_handlers={
+            OAuthError: _refused,
+            RestError: _refused,
+            HTTPException: _no_route_handler(parts),
+            Exception: _failed,
+        },
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
@@ -211,6 +216,10 @@ async def _refused(request: Request, error: Exception) -> Response:
         return rest_error_answer(request, error)
     assert isinstance(error, OAuthError)
     return oauth_error_answer(request, error)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return fault_answer(request)
 
 
 def _no_route_handler(parts: Collaborators) -> Callable[[Request, Exception], Awaitable[Response]]:

@@ -10,6 +10,7 @@ from typing import TextIO
 
 import structlog
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pdpp_reference.errors import OAuthError
@@ -49,13 +50,14 @@ class RequestLog:
             return
         request_id = scope["pdpp.request_id"] = new_identifier("rq_")[:19]
         started = time.monotonic()
-        status = 0
+        status, complete = 0, False
 
         async def send_noting_status(message: Message) -> None:
-            nonlocal status
+            nonlocal status, complete
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
+            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
         log = structlog.get_logger()
@@ -64,15 +66,12 @@ class RequestLog:
                 await self._app(scope, receive, send_noting_status)
             except Exception as error:
                 places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-                log.error(  # noqa: TRY400 - no message and no locals: they may hold a secret
-                    "fault", exception=type(error).__name__, at=places[-6:]
-                )
-                if status != 0:
+                # No message and no locals: they may hold a secret.
+                log.error("fault", exception=type(error).__name__, at=places[-6:])  # noqa: TRY400
+                if status == 0:
+                    await fault_answer(Request(scope))(scope, receive, send_noting_status)
+                elif not complete:
                     raise
-                fault = OAuthError(
-                    "server_error", "the server failed to answer; its log has the request id", status=500
-                )
-                await oauth_error_answer(Request(scope), fault)(scope, receive, send_noting_status)
             finally:
                 log.info(
                     "request",
@@ -81,3 +80,9 @@ class RequestLog:
                     status=status,
                     seconds=round(time.monotonic() - started, 4),
                 )
+
+
+def fault_answer(request: Request) -> Response:
+    """Answer a request that the server failed at, without telling why."""
+    fault = OAuthError("server_error", "the server failed to answer; its log has the request id", status=500)
+    return oauth_error_answer(request, fault)

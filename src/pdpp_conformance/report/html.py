@@ -159,20 +159,13 @@ def _features(scenarios: Iterable[_Scenario]) -> list[_Feature]:
     for scenario in scenarios:
         groups.setdefault(scenario.data["feature"], []).append(scenario)
     features = []
-    for path, group in groups.items():
+    for title, group in groups.items():
         verdicts = [scenario.data["verdict"] for scenario in group]
         counts = [(verdict, verdicts.count(verdict)) for verdict in summary.VERDICTS if verdict in verdicts]
         doc = next((scenario.data["doc"] for scenario in group if scenario.data["doc"]), None)
-        features.append(_Feature(path, _feature_title(path), doc, group, counts))
+        path = str(group[0].data["id"]).partition("::")[0]
+        features.append(_Feature(path, title, doc, group, counts))
     return features
-
-
-def _feature_title(path: str) -> str:
-    """`features/3_device_authorization/3_4_rfc8628_errors.feature` → `3.4 Rfc8628 errors`, else the file's name."""
-    head, *rest = PurePosixPath(path).stem.split("_")
-    if head.isdigit() and rest and rest[0].isdigit():
-        return f"{head}.{rest[0]} {_title(' '.join(rest[1:]))}"
-    return _title(PurePosixPath(path).stem)
 
 
 def _scenarios(run: Mapping[str, Any], exchanges: Mapping[int, _Exchange]) -> tuple[list[_Scenario], list[_Exchange]]:

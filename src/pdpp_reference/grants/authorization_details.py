@@ -256,8 +256,9 @@ def _parse_retention(entry: dict[str, Any]) -> Mapping[str, str] | None:
     if "retention" not in entry:
         return None
     value = entry["retention"]
-    if not isinstance(value, dict) or not all(isinstance(text, str) and len(text) <= 64 for text in value.values()):
-        raise _refuse("retention is not an object of short texts")
+    texts = value.values() if isinstance(value, dict) else [None]
+    if not all(isinstance(text, str) and len(text) <= 64 and text.isprintable() for text in texts):
+        raise _refuse("retention is not an object of short printable texts")
     _only(value, frozenset({"max_duration", "on_expiry"}), "retention")
     return value
 
