@@ -280,6 +280,16 @@ def still_redeems(judge: Judgement, device: DeviceAuthorization) -> None:
     judge.that(answer.member("access_token") is not None, "the device code still good", answer.summary)
 
 
+@then("the request is still pending")
+def still_pending(judge: Judgement, device: DeviceAuthorization) -> None:
+    requests.judge_still_pending(judge, device)
+
+
+@then("the device code is still good for its client")
+def still_good(judge: Judgement, run: Run, device: DeviceAuthorization) -> None:
+    requests.judge_still_good(judge, run, device)
+
+
 @then("exactly one of them gets a token and the others are refused with invalid_grant")
 def one_winner(judge: Judgement, answers: list[Answer]) -> None:
     requests.judge_one_winner(judge, answers)

@@ -20,6 +20,11 @@ def approved_mcp(run: Run, client: OAuthClient) -> DeviceAuthorization:
     return run.approved(requests.start(run, client, "grant_scoped_mcp"))
 
 
+@given("an MCP device authorization that the owner approved and nobody has redeemed", target_fixture="device")
+def approved_and_waiting(run: Run) -> DeviceAuthorization:
+    return run.approved_and_waiting()
+
+
 @given("an owner-agent device authorization that the owner approved", target_fixture="device")
 def approved_owner_agent(run: Run, client: OAuthClient) -> DeviceAuthorization:
     return run.approved(requests.start(run, client, "trusted_owner_agent"))

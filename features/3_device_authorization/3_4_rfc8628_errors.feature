@@ -114,17 +114,17 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
 
     @POL-05
     Scenario: Another client's code is not good
-      Given an MCP device authorization that the owner approved
+      Given an MCP device authorization that the owner approved and nobody has redeemed
       When another client redeems the device code
       Then it is refused with invalid_grant
-      And a plain redemption of the device code still gives a token
+      And the device code is still good for its client
 
     @POL-06
     Scenario Outline: <what> in place of a device code is not good
-      Given an MCP device authorization that the owner approved
+      Given an MCP device authorization that the owner approved and nobody has redeemed
       When the client redeems <what> as its device code
       Then it is refused with invalid_grant
-      And a plain redemption of the device code still gives a token
+      And the device code is still good for its client
 
       Examples:
         | what                           |
@@ -147,10 +147,10 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
 
     @DAR-05
     Scenario: A poll by an unknown client is refused
-      Given an MCP device authorization that the owner approved
+      Given an MCP device authorization that the owner approved and nobody has redeemed
       When a client that nobody registered redeems the device code
       Then it is refused as an unknown client
-      And a plain redemption of the device code still gives a token
+      And the device code is still good for its client
 
     @POL-02
     Scenario Outline: A poll whose device code is <defect> is refused
@@ -164,10 +164,10 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
 
     @POL-19
     Scenario Outline: A poll that repeats <parameter> is refused
-      Given an MCP device authorization that the owner approved
+      Given an MCP device authorization
       When the client polls, its <parameter> repeated
       Then it is refused with invalid_request
-      And a plain redemption of the device code still gives a token
+      And the request is still pending
 
       Examples:
         | parameter   |
@@ -177,16 +177,17 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
 
     @POL-01
     Scenario: A grant type that is almost the device grant is not supported
-      Given an MCP device authorization that the owner approved
+      Given an MCP device authorization
       When the client polls with a grant type that is almost the device grant
       Then it is refused with unsupported_grant_type
-      And a plain redemption of the device code still gives a token
+      And the request is still pending
 
     @POL-29
     Scenario: A poll without a grant type is refused
-      Given an MCP device authorization that the owner approved
+      Given an MCP device authorization
       When the client polls, its grant_type missing
       Then it is refused with invalid_request
+      And the request is still pending
 
   @expires
   Rule: After the codes have expired

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 from pathlib import Path
 
@@ -15,9 +14,7 @@ from pdpp_reference.server import LoopbackServer
 class BundledServer:
     """The reference server on a free loopback port, with a database on disk and a clock that can be moved."""
 
-    def __init__(self) -> None:
-        self.owner_password = secrets.token_urlsafe(18)
-        self.introspection = Credentials("conformance-resource-server", secrets.token_urlsafe(24))
+    def __init__(self, owner_password: str, introspection: Credentials) -> None:
         self._clock = MovableClock()
         self._folder = tempfile.TemporaryDirectory(prefix="pdpp-bundled-")
         self._log = (Path(self._folder.name) / "server.log").open("w", encoding="utf-8")
@@ -25,9 +22,9 @@ class BundledServer:
         self._server = LoopbackServer(
             database_url=f"sqlite:///{Path(self._folder.name) / 'pdpp.sqlite3'}",
             clock=self._clock,
-            owner_password=self.owner_password,
-            introspection_client_id=self.introspection.identifier,
-            introspection_client_secret=self.introspection.secret,
+            owner_password=owner_password,
+            introspection_client_id=introspection.identifier,
+            introspection_client_secret=introspection.secret,
         )
 
     @property

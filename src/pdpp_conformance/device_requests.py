@@ -242,6 +242,26 @@ def judge_verification_uri(judge: Judgement, run: Run, answer: Answer) -> None:
     judge.that(same, f"a verification URI on {origin_of(run.discovery.issuer)}", str(uri))
 
 
+def judge_still_pending(judge: Judgement, device: DeviceAuthorization) -> None:
+    """A refused request changed nothing: the code polls as before."""
+    answer = device.poll_at_once()
+    met = answer.error in ("authorization_pending", "slow_down")
+    judge.that(met, "authorization_pending or slow_down afterwards", answer.summary)
+
+
+def judge_still_good(judge: Judgement, run: Run, device: DeviceAuthorization) -> None:
+    """A refused request changed nothing: the approved code is still its client's to redeem.
+
+    It is asked for with a resource that was not approved, which leaves it redeemable for the next scenario (RFC 8707
+    §2.2); a server that redeems it all the same has shown that it was good.
+    """
+    answer = device.poll_at_once([("resource", another_resource(run))])
+    if answer.error == "slow_down":
+        answer = device.poll([("resource", another_resource(run))])
+    met = answer.error == "invalid_target" or answer.member("access_token") is not None
+    judge.that(met, "invalid_target, or a token, for the rightful client", answer.summary)
+
+
 def judge_one_winner(judge: Judgement, answers: Sequence[Answer]) -> None:
     """Of parallel redemptions one succeeds, and the others are refused as specified."""
     winners = [answer for answer in answers if answer.member("access_token") is not None]

@@ -67,5 +67,6 @@ def _write_json(path: Path, value: Any) -> None:
 def _replace(path: Path, text: str) -> None:
     """Write a file so that whoever reads it sees the old one or the new one, never half of it."""
     fresh = path.with_suffix(path.suffix + ".new")
-    fresh.write_text(text, encoding="utf-8")
+    # Half a surrogate pair, which a target's JSON may hold, is no UTF-8; as an escape it is JSON again.
+    fresh.write_text(text, encoding="utf-8", errors="backslashreplace")
     fresh.replace(path)

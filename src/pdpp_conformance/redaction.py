@@ -10,7 +10,7 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ SECRET_PARAMETERS: Mapping[str, str] = {
 }
 """Names under which forms, JSON and query strings carry secrets, and the word each is labelled with."""
 
+_PERCENT_ENCODED = re.compile(r"%[0-9A-F]{2}")
+_LABEL = re.compile("⟨[a-z_]+:[0-9]+⟩".encode().decode("latin-1"))
 _CODE_SEPARATOR = re.compile(r"[\s-]+")
 
 
@@ -45,8 +47,7 @@ class Redactor:
     def __init__(self) -> None:
         self._labels: dict[str, str] = {}
         self._counts: dict[str, int] = {}
-        self._pattern: re.Pattern[str] | None = None
-        self._spellings: dict[str, str] = {}
+        self._spellings = _Words()
 
     @property
     def secrets(self) -> Iterable[str]:
@@ -61,8 +62,7 @@ class Redactor:
         label = f"⟨{word}:{self._counts[word]}⟩"
         self._labels[secret] = label
         for spelling in _spellings(secret, word):
-            self._spellings.setdefault(spelling, label)
-        self._pattern = None
+            self._spellings.add(spelling, label)
 
     def register_from_form(self, body: str) -> None:
         """Remember the secrets among form-encoded parameters."""
@@ -116,11 +116,13 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """Return ``text`` with every known secret replaced by its label."""
-        if not self._spellings:
-            return text
-        if self._pattern is None:
-            self._pattern = re.compile(_any_of(self._spellings))
-        return self._pattern.sub(lambda found: self._spellings[found.group()], text)
+        pieces: list[str] = []
+        done = 0
+        for place, spelling in self._spellings.found_in(text):
+            if place >= done:
+                pieces += (text[done:place], self._spellings.labels[spelling])
+                done = place + len(spelling)
+        return "".join((*pieces, text[done:]))
 
     def redact_all(self, value: Any) -> Any:
         """Return a JSON value with every text in it redacted, names of members included."""
@@ -138,19 +140,16 @@ class Redactor:
         Returns:
             One line a leak: the file and the secret's label, never the secret.
         """
-        needles = {
-            spelling: label
-            for secret, label in self._labels.items()
-            for spelling in (*_spellings(secret, label), *_inside_base64(secret))
-        }
-        if not needles:
-            return []
-        pattern = re.compile(_any_of(needles))
+        # Every byte is a character of Latin-1; secrets are looked for as the bytes of their UTF-8.
+        needles = _Words()
+        for secret, label in self._labels.items():
+            for spelling in (*_spellings(secret, label), *_inside_base64(secret)):
+                needles.add(_as_bytes(spelling).decode("latin-1"), label)
         found: list[str] = []
         for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-            # Every byte is a character of Latin-1; secrets are looked for as the bytes of their UTF-8.
-            content = path.read_bytes().decode("latin-1")
-            labels = {needles[hit] for hit in set(pattern.findall(content))}
+            # A label is no leak, though a password may be a word that stands in it.
+            content = _LABEL.sub("", path.read_bytes().decode("latin-1"))
+            labels = {needles.labels[word] for _, word in needles.found_in(content)}
             found += [f"{path.relative_to(directory)}: {label}" for label in sorted(labels)]
         return found
 
@@ -168,57 +167,81 @@ class _HiddenValues(HTMLParser):
             self.values.append(attributes["content"] or "")
 
 
-def _any_of(words: Iterable[str]) -> str:
-    """Return a pattern that finds the longest of ``words``, shared beginnings written once: thousands stay fast."""
-    trie: dict[str, Any] = {}
-    for word in words:
-        node = trie
-        for character in word:
-            node = node.setdefault(character, {})
-        node[""] = {}
-    return _pattern_of(trie)
+class _Words:
+    """Finds any of many words in a text, in a time that hardly grows with their number.
 
+    Every place is looked up by its first characters; only where a word begins with them the whole is compared.
+    """
 
-def _pattern_of(node: dict[str, Any]) -> str:
-    prefix = ""
-    while len(node) == 1:
-        ((character, node),) = node.items()
-        prefix += re.escape(character)
-        if character == "":
-            return prefix
-    ends = "" in node
-    branches = [re.escape(character) + _pattern_of(below) for character, below in node.items() if character]
-    inner = branches[0] if len(branches) == 1 else "|".join(branches)
-    return f"{prefix}(?:{inner})" + ("?" if ends else "")
+    def __init__(self) -> None:
+        self.labels: dict[str, str] = {}
+        self._lengths: dict[str, list[int]] = {}
+
+    def add(self, word: str, label: str) -> None:
+        """Add a word of at least ``SHORTEST_SECRET`` characters; the label that it got first stays."""
+        if word in self.labels:
+            return
+        self.labels[word] = label
+        lengths = self._lengths.setdefault(word[:SHORTEST_SECRET], [])
+        if len(word) not in lengths:
+            lengths.append(len(word))
+            lengths.sort(reverse=True)
+
+    def found_in(self, text: str) -> Iterator[tuple[int, str]]:
+        """Yield each place where a word begins, in order, and the longest that begins there."""
+        width, lengths = SHORTEST_SECRET, self._lengths
+        for place in [at for at in range(len(text) - width + 1) if text[at : at + width] in lengths]:
+            for length in lengths[text[place : place + width]]:
+                word = text[place : place + length]
+                if word in self.labels:
+                    yield place, word
+                    break
 
 
 def _looks_random(value: str) -> bool:
-    """Whether a cookie or hidden value may be a secret: long, and no path, URL or plain word."""
-    return len(value) >= 16 and not value.startswith(("/", "http://", "https://", "urn:")) and not value.isalpha()
+    """Whether a cookie or hidden value may be a secret: long, and no path, URL or plain word.
+
+    A word is of one case but for its first letter: random letters alone, which do occur, mix the two.
+    """
+    word = value.isalpha() and value[1:].islower()
+    return len(value) >= 16 and not value.startswith(("/", "http://", "https://", "urn:")) and not word
+
+
+def _as_bytes(text: str) -> bytes:
+    """Return ``text`` as UTF-8; JSON can carry halves of surrogate pairs, which are no reason to fall over."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _spellings(secret: str, word: str) -> set[str]:
+    raw = _as_bytes(secret)
+    quoted = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
+    escaped = html.escape(secret)
+    standard = base64.b64encode(raw).decode()
     written = {
         secret,
-        quote(secret, safe=""),
-        quote_plus(secret),
-        html.escape(secret),
+        *quoted,
+        *(_PERCENT_ENCODED.sub(lambda found: found.group().lower(), spelling) for spelling in quoted),
+        html.escape(secret, quote=False),
+        escaped,
+        escaped.replace("&quot;", "&#34;").replace("&#x27;", "&#39;"),
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
-        base64.b64encode(secret.encode()).decode(),
-        base64.urlsafe_b64encode(secret.encode()).decode().rstrip("="),
+        standard,
+        standard.rstrip("="),
+        base64.urlsafe_b64encode(raw).decode().rstrip("="),
     }
     if "user_code" in word:
         plain = _CODE_SEPARATOR.sub("", secret)
         half = len(plain) // 2
         for code in (plain, f"{plain[:half]}-{plain[half:]}", f"{plain[:half]} {plain[half:]}"):
-            written |= {code, code.lower(), quote_plus(code)}
+            for typed in (code, code.lower()):
+                written |= {typed, quote(typed), quote_plus(typed)}
     return {spelling for spelling in written if len(spelling) >= SHORTEST_SECRET}
 
 
 def _inside_base64(secret: str) -> set[str]:
     """The stretches of base64 that betray ``secret`` wherever it stands inside longer encoded text."""
-    raw = secret.encode("utf-8")
+    raw = _as_bytes(secret)
     stretches: set[str] = set()
     if len(raw) < 8:
         return stretches

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ from pdpp_conformance.exchange import Answer, NoAnswer, OffLimits, Recorder
 from pdpp_conformance.mcp_client import McpSession
 from pdpp_conformance.oauth_client import DeviceAuthorization, Kind, OAuthClient, TokenResponse, read_token_response
 from pdpp_conformance.redaction import Redactor
-from pdpp_conformance.target import Target
+from pdpp_conformance.target import Credentials, Target
 from pdpp_conformance.verdict import Blocked, Conclusion, Excluded
 from pdpp_conformance.waiting import MovedClock, RealClock, Waiting
 
@@ -68,6 +70,7 @@ class Run:
         self._clients: dict[str, OAuthClient] = {}
         self._registered: list[tuple[str, str]] = []
         self._owner_token: TokenResponse | None = None
+        self._unredeemed: DeviceAuthorization | None = None
         self._signed_in = False
         self._pages: dict[Kind, Page] = {}
         self._shared: dict[str, TokenResponse] = {}
@@ -85,31 +88,39 @@ class Run:
         Raises:
             Unreachable: there is nothing to judge.
         """
-        target = self.target
-        if target.base_url is None:
-            from pdpp_conformance.bundled import BundledServer
-
-            self.bundled = BundledServer()
-            self.bundled.start()
-            target = replace(
-                target,
-                base_url=self.bundled.base_url,
-                owner_password=self.bundled.owner_password,
-                introspection=self.bundled.introspection,
-            )
-            self.waiting = MovedClock(self.bundled.now, self.bundled.advance)
+        if self.target.base_url is None:
+            self._open_bundled()
         else:
             self.waiting = RealClock(self.max_wait, self._tell)
-        self.target = target
+            self._make_approver()
+        self._register_known_secrets()
+        target = self.target
+        assert target.base_url is not None
+        self.discovery = discover(self.recorder, target, target.base_url)
+
+    def _open_bundled(self) -> None:
+        """Start the bundled server; meanwhile the browser starts, which takes as long."""
+        self.target = replace(
+            self.target,
+            owner_password=secrets.token_urlsafe(18),
+            introspection=Credentials("conformance-resource-server", secrets.token_urlsafe(24)),
+        )
+        with ThreadPoolExecutor(1) as pool:
+            starting = pool.submit(_start_bundled, self.target)
+            self._make_approver()
+            self.approver.prepare()
+            self.bundled = starting.result()
+        self.target = replace(self.target, base_url=self.bundled.base_url)
+        self.waiting = MovedClock(self.bundled.now, self.bundled.advance)
+
+    def _register_known_secrets(self) -> None:
+        introspection = self.target.introspection
         for secret, word in (
-            (target.owner_password, "password"),
-            (target.introspection.secret if target.introspection else None, "client_secret"),
+            (self.target.owner_password, "password"),
+            (introspection.secret if introspection else None, "client_secret"),
         ):
             if secret:
                 self.redactor.register(secret, word)
-        self.approver = self._make_approver()
-        assert target.base_url is not None
-        self.discovery = discover(self.recorder, target, target.base_url)
 
     @property
     def max_wait(self) -> float:
@@ -130,20 +141,23 @@ class Run:
             if self.bundled is not None:
                 self.bundled.stop()
 
-    def _make_approver(self) -> Approver:
+    def _make_approver(self) -> None:
         words = self.target.approver
         if words.kind == "none":
-            return NoApprover("nobody plays the owner (--approver none)", "--approver browser and the owner's password")
-        if words.kind != "browser":
-            return NoApprover(f"the approver {words.kind} is not available yet", "--approver browser")
-        return BrowserApprover(
-            words,
-            self.recorder,
-            username=self.target.owner_username,
-            password=self.target.owner_password,
-            screenshots=self.report_dir / "attachments",
-            report_dir=self.report_dir,
-        )
+            self.approver = NoApprover(
+                "nobody plays the owner (--approver none)", "--approver browser and the owner's password"
+            )
+        elif words.kind != "browser":
+            self.approver = NoApprover(f"the approver {words.kind} is not available yet", "--approver browser")
+        else:
+            self.approver = BrowserApprover(
+                words,
+                self.recorder,
+                username=self.target.owner_username,
+                password=self.target.owner_password,
+                screenshots=self.report_dir / "attachments",
+                report_dir=self.report_dir,
+            )
 
     # -- parties -----------------------------------------------------------------------------------------------------
 
@@ -242,6 +256,13 @@ class Run:
         """Let the owner approve a request."""
         self.approver.approve(device)
         return device
+
+    def approved_and_waiting(self) -> DeviceAuthorization:
+        """Return an approved MCP device authorization that is not redeemed; scenarios that leave it so share it."""
+        held = self._unredeemed
+        if held is None or held.redeemed is not None or held.expires_at < self.waiting.now() + 30:
+            held = self._unredeemed = self.approved(self.client().start("grant_scoped_mcp", self.one_stream()))
+        return held
 
     def denied(self, device: DeviceAuthorization) -> DeviceAuthorization:
         """Let the owner deny a request."""
@@ -497,3 +518,13 @@ class Run:
         for client in self._clients.values():
             if client.client_id == client_id:
                 self._revoke_tokens(client)
+
+
+def _start_bundled(target: Target) -> BundledServer:
+    from pdpp_conformance.bundled import BundledServer
+
+    assert target.owner_password is not None
+    assert target.introspection is not None
+    bundled = BundledServer(target.owner_password, target.introspection)
+    bundled.start()
+    return bundled

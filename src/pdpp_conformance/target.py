@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Mapping
@@ -101,15 +102,15 @@ def read_target(
         TargetError: the file is unreadable or does not fit schemas/target.schema.json, or a URL is none.
     """
     content = {} if path is None else _read_file(path)
-    chosen = base_url or content.get("base_url")
-    if chosen is not None:
-        chosen = _checked_url(chosen)
+    chosen, where = (content.get("base_url"), "base_url") if base_url is None else (base_url, "--base-url")
     approver_words = _approver(content.get("approver", {}))
     limits = Limits(**content.get("limits", {}))
     return Target(
-        base_url=chosen,
-        authorization_server=content.get("authorization_server"),
-        mcp_url=content.get("mcp_url"),
+        base_url=None if chosen is None else _checked_url(chosen, where).rstrip("/"),
+        authorization_server=_checked_url(content["authorization_server"], "authorization_server")
+        if "authorization_server" in content
+        else None,
+        mcp_url=_checked_url(content["mcp_url"], "mcp_url") if "mcp_url" in content else None,
         profile=content.get("profile", "pdpp"),
         owner_username=_owner_username(content.get("owner", {}), environment),
         owner_password=_owner_password(content.get("owner", {}), environment),
@@ -132,32 +133,41 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise TargetError(f"the target file {path} cannot be read ({type(error).__name__}); check --target") from None
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = f" near line {line + 1}" if line is not None else ""
         raise TargetError(f"the target file {path} is not well-formed YAML{where}; mend it and run again") from None
+    if content is None:
+        raise TargetError(f"the target file {path} is empty; see targets/example.yaml")
     schema = json.loads((specification_root() / "schemas" / "target.schema.json").read_text(encoding="utf-8"))
     problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(content))
     if problem is not None:
-        place = problem.json_path.removeprefix("$.") if problem.path else "the file"
-        raise TargetError(f"the target file {path}: {place}: {problem.message[:200]}; mend it and run again")
-    if not isinstance(content, dict):
-        raise TargetError(f"the target file {path} is empty; see targets/example.yaml")
+        raise TargetError(f"the target file {path}: {_told(problem)}; mend it and run again")
+    assert isinstance(content, dict)
     return content
 
 
-def _checked_url(url: str) -> str:
+def _told(problem: jsonschema.exceptions.ValidationError) -> str:
+    """Say what is wrong, and where; a value that may be a credential in the wrong place is not repeated."""
+    place = problem.json_path.removeprefix("$.") if problem.path else "the file"
+    credential = problem.path and (problem.path[0] in ("owner", "introspection") or "@" in str(problem.instance))
+    if credential and problem.validator != "additionalProperties":
+        return f"{place}: not what belongs there; see schemas/target.schema.json"
+    return f"{place}: {problem.message[:200]}"
+
+
+def _checked_url(url: str, where: str) -> str:
+    if "@" in re.split(r"[/?#]", url.rpartition("://")[2])[0]:
+        raise TargetError(f"{where} carries user information, which would stand in every report; leave it out")
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.fragment
-        usable = usable and parts.username is None and (parts.port is None or parts.port > 0)
+        usable = usable and not any(character.isspace() for character in url) and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
-        raise TargetError(
-            f"--base-url {url[:200]!r} is no http or https URL; give the origin, the issuer or the MCP URL"
-        )
-    return url.rstrip("/")
+        raise TargetError(f"{where} {url[:200]!r} is no http or https URL; give the origin, the issuer or the MCP URL")
+    return url
 
 
 def _approver(content: Mapping[str, Any]) -> ApproverWords:
@@ -199,4 +209,7 @@ def _run(command: str, key: str) -> str:
         )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise TargetError(f"{key} did not give a secret ({type(error).__name__}); run it by hand and mend it") from None
-    return done.stdout.rstrip("\r\n")
+    secret = done.stdout.rstrip("\r\n")
+    if not secret:
+        raise TargetError(f"{key} printed nothing; run it by hand and mend it")
+    return secret

@@ -218,7 +218,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     return oauth_error_answer(request, error)
 
 
-async def _failed(request: Request, error: Exception) -> Response:
+async def _failed(request: Request, _error: Exception) -> Response:
     return fault_answer(request)
 
 

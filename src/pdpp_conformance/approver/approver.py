@@ -52,6 +52,10 @@ class Approver(Protocol):
 
     kind: str
 
+    def prepare(self) -> None:
+        """Start whatever takes time to start; what cannot be started is told when it is needed."""
+        ...
+
     def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
         """Go to the page that asks for the decision, and decide nothing.
 
@@ -92,6 +96,9 @@ class NoApprover:
 
     def __init__(self, reason: str, unblock: str) -> None:
         self._blocked = (reason, unblock)
+
+    def prepare(self) -> None:
+        """There is nothing to start."""
 
     def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
         raise self._nobody()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -89,6 +90,10 @@ class BrowserApprover:
         self._context: BrowserContext | None = None
         if password is not None:
             recorder.redactor.register(password, "password")
+
+    def prepare(self) -> None:
+        with contextlib.suppress(Blocked):
+            self._browser_context()
 
     def take_attachments(self) -> list[Attachment]:
         """Return the pictures of the pages seen since the last call."""
@@ -282,7 +287,7 @@ class BrowserApprover:
             self._playwright = sync_playwright().start()
             self._browser = self._playwright.chromium.launch(executable_path=executable, args=chromium_args())
             self._context = self._browser.new_context(
-                viewport={"width": 1000, "height": 900}, ignore_https_errors=False, service_workers="block"
+                viewport={"width": 800, "height": 600}, ignore_https_errors=False, service_workers="block"
             )
             self._context.set_default_timeout(_STEP_TIMEOUT_MS)
             self._context.on("response", self._note_response)

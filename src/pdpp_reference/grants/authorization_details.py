@@ -256,10 +256,11 @@ def _parse_retention(entry: dict[str, Any]) -> Mapping[str, str] | None:
     if "retention" not in entry:
         return None
     value = entry["retention"]
-    texts = value.values() if isinstance(value, dict) else [None]
-    if not all(isinstance(text, str) and len(text) <= 64 and text.isprintable() for text in texts):
-        raise _refuse("retention is not an object of short printable texts")
+    if not isinstance(value, dict):
+        raise _refuse("retention is not an object")
     _only(value, frozenset({"max_duration", "on_expiry"}), "retention")
+    if not all(isinstance(text, str) and len(text) <= 64 and text.isprintable() for text in value.values()):
+        raise _refuse("retention holds something other than short printable texts")
     return value
 
 
