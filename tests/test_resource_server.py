@@ -218,12 +218,16 @@ class TestBearerAtMcp:
     @pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic cGRwcDpwZHBw"}, {"Cookie": f"session={MUSIC}"}])
     def test_no_token(self, http: httpx.Client, deployment: Deployment, headers: Mapping[str, str]) -> None:
         """Without a token the challenge points to the metadata and names no error."""
-        expected = f'Bearer resource_metadata="{deployment.mcp_metadata_url}"'
+        expected = f'Bearer resource_metadata="{deployment.mcp_metadata_url}", scope="pdpp:read"'
         assert refusal(call(http, headers)) == (401, "authentication_error", expected)
 
     def test_a_token_in_the_query_string_or_in_a_form_is_none(self, http: httpx.Client, deployment: Deployment) -> None:
         """Only the Authorization header counts."""
-        expected = (401, "authentication_error", f'Bearer resource_metadata="{deployment.mcp_metadata_url}"')
+        expected = (
+            401,
+            "authentication_error",
+            f'Bearer resource_metadata="{deployment.mcp_metadata_url}", scope="pdpp:read"',
+        )
         assert refusal(call(http, {}, params={"access_token": MUSIC})) == expected
         assert refusal(http.post("/mcp", data={"access_token": MUSIC})) == expected
 
@@ -307,7 +311,7 @@ class TestBearerAtRest:
     def test_refusals(self, http: httpx.Client, deployment: Deployment, path: str) -> None:
         """None, invalid, and one that is bound to the MCP resource; before anything is said of the path."""
         metadata = f'resource_metadata="{deployment.origin}/.well-known/oauth-protected-resource"'
-        assert refusal(http.get(path)) == (401, "authentication_error", f"Bearer {metadata}")
+        assert refusal(http.get(path)) == (401, "authentication_error", f'Bearer {metadata}, scope="pdpp:owner"')
         status, code, challenge = refusal(http.get(path, headers=bearer("unknown")))
         assert (status, code) == (401, "authentication_error")
         assert 'error="invalid_token"' in str(challenge)

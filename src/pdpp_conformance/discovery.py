@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from pdpp_conformance.verdict import Unmet
 
 DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 PREFLIGHT_TIMEOUT_SECONDS = 5.0
+DISCOVERY_SECONDS = 12.0
+"""What all of discovery may take: a target that answers slower than that is told so, while somebody still watches."""
 
 _RESOURCE_METADATA = re.compile(r'resource_metadata\s*=\s*"([^"\s]+)"', re.IGNORECASE)
 
@@ -154,12 +157,13 @@ def discover(recorder: Recorder, target: Target, base_url: str) -> Discovery:
     for url in (base_url, target.authorization_server, target.mcp_url):
         if url is not None:
             recorder.allow_origin(url)
-    _preflight(recorder, base_url)
-    root = _fetch(recorder, "protected resource metadata (root)", _root_metadata_url(target.mcp_url or base_url))
-    mcp_url = _mcp_url(recorder, target, base_url, root)
+    reader = _Reader(recorder, base_url)
+    reader.preflight()
+    root = reader.fetch("protected resource metadata (root)", _root_metadata_url(target.mcp_url or base_url))
+    mcp_url = _mcp_url(reader, target, base_url, root)
     recorder.allow_origin(mcp_url)
-    challenge = _unauthenticated(recorder, mcp_url)
-    mcp_document = _mcp_metadata(recorder, mcp_url, challenge)
+    challenge = _unauthenticated(reader, mcp_url)
+    mcp_document = _mcp_metadata(reader, mcp_url, challenge)
     issuer = _issuer(target, base_url, root, mcp_document)
     if (
         origin_of(issuer) != origin_of(base_url)
@@ -171,7 +175,7 @@ def discover(recorder: Recorder, target: Target, base_url: str) -> Discovery:
             "credentials go there only when the target file says so: set authorization_server and run again"
         )
     recorder.allow_origin(issuer)
-    metadata = _authorization_server_metadata(recorder, issuer)
+    metadata = _authorization_server_metadata(reader, issuer)
     if not metadata.usable and not mcp_document.usable and not root.usable:
         raise Unreachable(
             f"{base_url} answers, but it is no PDPP deployment: it serves neither authorization server metadata "
@@ -191,39 +195,68 @@ def discover(recorder: Recorder, target: Target, base_url: str) -> Discovery:
     )
 
 
-def _preflight(recorder: Recorder, base_url: str) -> None:
-    try:
-        recorder.send("GET", base_url, actor="discovery", timeout=PREFLIGHT_TIMEOUT_SECONDS)
-    except NoAnswer as error:
-        raise Unreachable(
-            f"{base_url} cannot be reached ({error.observed}); start the deployment or correct --base-url"
-        ) from None
+class _Reader:
+    """Reads documents, none of them for long, and all of them within ``DISCOVERY_SECONDS``."""
+
+    def __init__(self, recorder: Recorder, base_url: str) -> None:
+        self._recorder = recorder
+        self._base_url = base_url
+        self._ends = time.monotonic() + DISCOVERY_SECONDS
+
+    def preflight(self) -> None:
+        """Find out whether anything answers at all.
+
+        Raises:
+            Unreachable: nothing does.
+        """
+        try:
+            self.get(self._base_url)
+        except NoAnswer as error:
+            raise Unreachable(
+                f"{self._base_url} cannot be reached ({error.observed}); start the deployment or correct --base-url"
+            ) from None
+
+    def get(self, url: str, accept: str = "*/*") -> Answer:
+        """GET a document.
+
+        Raises:
+            NoAnswer: it did not come.
+            Unreachable: discovery's time is over.
+        """
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise Unreachable(
+                f"{self._base_url} answers too slowly: its metadata was not read within {DISCOVERY_SECONDS:g} s; "
+                "see why the deployment hangs, or correct --base-url"
+            )
+        timeout = min(PREFLIGHT_TIMEOUT_SECONDS, left)
+        return self._recorder.send("GET", url, actor="discovery", headers={"Accept": accept}, timeout=timeout)
+
+    def fetch(self, name: str, url: str) -> Document:
+        """Read a metadata document, or say why it is of no use."""
+        try:
+            answer = self.get(url, "application/json")
+        except NoAnswer as error:
+            return Document(name, url, None, error.observed)
+        if answer.status != 200:
+            return Document(name, url, answer, f"status {answer.status}")
+        try:
+            answer.json_object()
+        except Unmet as error:
+            return Document(name, url, answer, error.observed)
+        return Document(name, url, answer)
 
 
 def _root_metadata_url(url: str) -> str:
     return well_known(origin_of(url), "oauth-protected-resource")
 
 
-def _fetch(recorder: Recorder, name: str, url: str) -> Document:
-    try:
-        answer = recorder.send("GET", url, actor="discovery", headers={"Accept": "application/json"})
-    except NoAnswer as error:
-        return Document(name, url, None, error.observed)
-    if answer.status != 200:
-        return Document(name, url, answer, f"status {answer.status}")
-    try:
-        answer.json_object()
-    except Unmet as error:
-        return Document(name, url, answer, error.observed)
-    return Document(name, url, answer)
-
-
-def _mcp_url(recorder: Recorder, target: Target, base_url: str, root: Document) -> str:
+def _mcp_url(reader: _Reader, target: Target, base_url: str, root: Document) -> str:
     if target.mcp_url is not None:
         return target.mcp_url
     if urlsplit(base_url).path not in ("", "/"):
-        inserted = _fetch(
-            recorder, "protected resource metadata (given URL)", well_known(base_url, "oauth-protected-resource")
+        inserted = reader.fetch(
+            "protected resource metadata (given URL)", well_known(base_url, "oauth-protected-resource")
         )
         if inserted.usable:
             return base_url
@@ -235,14 +268,14 @@ def _mcp_url(recorder: Recorder, target: Target, base_url: str, root: Document) 
     return f"{origin_of(base_url)}/mcp"
 
 
-def _unauthenticated(recorder: Recorder, mcp_url: str) -> Answer | None:
+def _unauthenticated(reader: _Reader, mcp_url: str) -> Answer | None:
     try:
-        return recorder.send("GET", mcp_url, actor="discovery", headers={"Accept": "text/event-stream"})
+        return reader.get(mcp_url, "text/event-stream")
     except NoAnswer:
         return None
 
 
-def _mcp_metadata(recorder: Recorder, mcp_url: str, challenge: Answer | None) -> Document:
+def _mcp_metadata(reader: _Reader, mcp_url: str, challenge: Answer | None) -> Document:
     name = "protected resource metadata (MCP)"
     named = _RESOURCE_METADATA.search((challenge.header("www-authenticate") or "") if challenge else "")
     inserted = well_known(mcp_url, "oauth-protected-resource")
@@ -251,7 +284,7 @@ def _mcp_metadata(recorder: Recorder, mcp_url: str, challenge: Answer | None) ->
         urls.insert(0, named.group(1))
     documents = []
     for url in urls:
-        documents.append(_fetch(recorder, name, url))
+        documents.append(reader.fetch(name, url))
         if documents[-1].usable:
             return documents[-1]
     return documents[0]
@@ -272,7 +305,7 @@ def _same_trust(issuer: str, base_url: str) -> bool:
     return is_loopback(issuer) and is_loopback(base_url)
 
 
-def _authorization_server_metadata(recorder: Recorder, issuer: str) -> Document:
+def _authorization_server_metadata(reader: _Reader, issuer: str) -> Document:
     name = "authorization server metadata"
     parts = urlsplit(issuer)
     urls = [well_known(issuer, "oauth-authorization-server"), well_known(issuer, "openid-configuration")]
@@ -280,7 +313,7 @@ def _authorization_server_metadata(recorder: Recorder, issuer: str) -> Document:
         urls.append(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
     documents = []
     for url in urls:
-        documents.append(_fetch(recorder, name, url))
+        documents.append(reader.fetch(name, url))
         if documents[-1].usable:
             return documents[-1]
     return documents[0]

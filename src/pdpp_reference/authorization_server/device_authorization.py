@@ -17,9 +17,9 @@ from pdpp_reference.authorization_server.authorization_requests import (
 from pdpp_reference.authorization_server.clients import Client, Clients
 from pdpp_reference.authorization_server.consent import show_user_code
 from pdpp_reference.authorization_server.redemption import Redemption
-from pdpp_reference.authorization_server.tokens import SCOPE_OF
 from pdpp_reference.clock import Clock
 from pdpp_reference.errors import OAuthError
+from pdpp_reference.grants.access import SCOPE_OF
 from pdpp_reference.grants.authorization_details import AuthorizationDetail, parse_authorization_details
 from pdpp_reference.http import Form, Incoming, json_answer
 from pdpp_reference.secrets_at_rest import digest, new_credential, new_user_code

@@ -10,9 +10,8 @@ from urllib.parse import unquote_plus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pdpp_reference.authorization_server.tokens import SCOPE_OF
 from pdpp_reference.errors import OAuthError
-from pdpp_reference.grants.access import AccessToken, AccessTokens
+from pdpp_reference.grants.access import SCOPE_OF, AccessToken, AccessTokens
 from pdpp_reference.http import Incoming, json_answer
 from pdpp_reference.secrets_at_rest import digest
 from pdpp_reference.settings import Settings

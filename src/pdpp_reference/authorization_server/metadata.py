@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from starlette.responses import JSONResponse, Response
 
 from pdpp_reference.authorization_server.clients import PRE_REGISTERED
-from pdpp_reference.authorization_server.tokens import SCOPE_OF
+from pdpp_reference.grants.access import SCOPE_OF
 from pdpp_reference.http import Incoming
 from pdpp_reference.settings import DEVICE_CODE_GRANT, Settings
 

@@ -17,8 +17,9 @@ from pdpp_reference.authorization_server.authorization_requests import Authoriza
 from pdpp_reference.authorization_server.clients import Client, Clients
 from pdpp_reference.authorization_server.device_authorization import refuse_client_credentials
 from pdpp_reference.authorization_server.redemption import Redemption
-from pdpp_reference.authorization_server.tokens import SCOPE_OF, IssuedToken, Tokens
+from pdpp_reference.authorization_server.tokens import IssuedToken, Tokens
 from pdpp_reference.errors import OAuthError
+from pdpp_reference.grants.access import SCOPE_OF
 from pdpp_reference.http import Form, Incoming, json_answer
 from pdpp_reference.storage.store import Store
 

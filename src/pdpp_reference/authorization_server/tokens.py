@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 from pdpp_reference.authorization_server.authorization_requests import AuthorizationRequest
 from pdpp_reference.authorization_server.clients import Client
 from pdpp_reference.clock import Clock
-from pdpp_reference.grants.access import AccessToken, Grant, TokenKind
+from pdpp_reference.grants.access import SCOPE_OF, AccessToken, Grant, TokenKind
 from pdpp_reference.grants.grants import Grants
 from pdpp_reference.secrets_at_rest import digest, new_credential
 from pdpp_reference.settings import Settings
@@ -19,9 +19,6 @@ from pdpp_reference.storage.store import Store
 from pdpp_reference.storage.tables import tokens
 
 Use = Literal["access", "refresh"]
-
-SCOPE_OF: dict[TokenKind, str] = {"client": "pdpp:read", "owner": "pdpp:owner"}
-"""The one scope of each token kind; what exactly may be read is in ``authorization_details``."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ from pdpp_reference.grants.authorization_details import AccessMode, Authorizatio
 
 TokenKind = Literal["owner", "client"]
 
+SCOPE_OF: dict[TokenKind, str] = {"client": "pdpp:read", "owner": "pdpp:owner"}
+"""The one scope of each token kind; what exactly may be read is in ``authorization_details``."""
+
 
 @dataclass(frozen=True)
 class Grant:

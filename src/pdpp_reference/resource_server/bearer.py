@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -27,7 +28,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pdpp_reference.errors import RestError
-from pdpp_reference.grants.access import AccessToken, AccessTokens
+from pdpp_reference.grants.access import SCOPE_OF, AccessToken, AccessTokens
 from pdpp_reference.http import FORM, rest_error_answer
 from pdpp_reference.resource_server.metadata import MCP_METADATA_PATH, ROOT_METADATA_PATH
 from pdpp_reference.settings import Settings
@@ -37,6 +38,13 @@ MAX_TOKEN_LENGTH = 4096
 
 _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _ACCESS_TOKEN = "pdpp.access_token"  # noqa: S105  the name of a scope member, not a secret
+
+
+class Protected(NamedTuple):
+    """What a challenge says of the resource: where its metadata is, and the scope that is needed (RFC 6750 §3)."""
+
+    metadata_url: str
+    scope: str
 
 
 class BearerCheck:
@@ -59,9 +67,9 @@ class BearerCheck:
         Raises:
             RestError: status 400, 401 or 403, as the table above says.
         """
-        metadata = self._settings.resource_origin + MCP_METADATA_PATH
+        protected = Protected(self._settings.resource_origin + MCP_METADATA_PATH, SCOPE_OF["client"])
         self.refuse_foreign_origin(headers)
-        token = self.active_token(headers, metadata)
+        token = self.active_token(headers, protected)
         if token.kind == "owner":
             raise RestError(
                 "permission_error",
@@ -70,9 +78,9 @@ class BearerCheck:
                 status=403,
                 next_step=f"Use this token with owner-agent REST at {self._settings.query_base}, "
                 "or get a token that is scoped to a grant for the MCP server.",
-                headers=_challenge(metadata, "insufficient_scope", "an owner token is not accepted here"),
+                headers=_challenge(protected, "insufficient_scope", "an owner token is not accepted here"),
             )
-        self.refuse_other_audience(token, self._settings.mcp_resource, metadata)
+        self.refuse_other_audience(token, self._settings.mcp_resource, protected)
         return token
 
     def at_rest(self, headers: Headers) -> AccessToken:
@@ -83,43 +91,43 @@ class BearerCheck:
         Raises:
             RestError: status 400, 401 or 403.
         """
-        metadata = self._settings.resource_origin + ROOT_METADATA_PATH
-        token = self.active_token(headers, metadata)
+        protected = Protected(self._settings.resource_origin + ROOT_METADATA_PATH, SCOPE_OF["owner"])
+        token = self.active_token(headers, protected)
         if token.kind == "client":
             raise RestError(
                 "permission_error",
                 f"a token scoped to a grant is accepted at {self._settings.mcp_resource} only",
                 status=403,
                 next_step=f"Use this token at {self._settings.mcp_resource}.",
-                headers=_challenge(metadata, "insufficient_scope", "an owner token is needed here"),
+                headers=_challenge(protected, "insufficient_scope", "an owner token is needed here"),
             )
-        self.refuse_other_audience(token, self._settings.resource_origin, metadata)
+        self.refuse_other_audience(token, self._settings.resource_origin, protected)
         return token
 
-    def active_token(self, headers: Headers, metadata: str) -> AccessToken:
+    def active_token(self, headers: Headers, protected: Protected) -> AccessToken:
         """Return what the bearer in ``headers`` stands for.
 
         Args:
             headers: the request's headers.
-            metadata: the URL of the resource's metadata, for the challenge.
+            protected: what the challenge says of the resource.
 
         Raises:
             RestError: status 401, ``authentication_error``, or 400, ``invalid_request``.
         """
-        bearer = _bearer(headers, metadata)
+        bearer = _bearer(headers, protected)
         token = self._tokens.active(bearer)
         if token is None:
-            raise _invalid_token(metadata, "the access token is unknown, expired or revoked")
+            raise _invalid_token(protected, "the access token is unknown, expired or revoked")
         return token
 
-    def refuse_other_audience(self, token: AccessToken, resource: str, metadata: str) -> None:
+    def refuse_other_audience(self, token: AccessToken, resource: str, protected: Protected) -> None:
         """Refuse a token that was issued for another resource (RFC 8707 §2).
 
         Raises:
             RestError: status 401, ``authentication_error``; told like an unknown token.
         """
         if token.resource != resource:
-            raise _invalid_token(metadata, "the access token is unknown, expired or revoked")
+            raise _invalid_token(protected, "the access token is unknown, expired or revoked")
 
     def refuse_foreign_origin(self, headers: Headers) -> None:
         """Refuse a request that a web page of another origin makes (MCP, Streamable HTTP, security warning).
@@ -158,40 +166,45 @@ def access_token_of(connection: HTTPConnection) -> AccessToken:
     return token
 
 
-def _bearer(headers: Headers, metadata: str) -> str:
+def _bearer(headers: Headers, protected: Protected) -> str:
     """Read the one bearer of a request (RFC 6750 §2.1)."""
     credentials = headers.getlist("authorization")
     if len(credentials) > 1:
-        raise _invalid_request(metadata, "there is more than one Authorization header")
+        raise _invalid_request(protected, "there is more than one Authorization header")
     scheme, _, bearer = credentials[0].partition(" ") if credentials else ("", "", "")
     if scheme.lower() != "bearer":
-        raise RestError("authentication_error", "an access token is needed", status=401, headers=_challenge(metadata))
+        raise RestError("authentication_error", "an access token is needed", status=401, headers=_challenge(protected))
     if headers.get("content-type", "").partition(";")[0].strip().lower() == FORM:
         # The body may hold a second token (RFC 6750 §2.2), and nothing here takes a form.
-        raise _invalid_request(metadata, "the token is sent in the Authorization header and never with a form")
+        raise _invalid_request(protected, "the token is sent in the Authorization header and never with a form")
     bearer = bearer.strip(" ")
     if len(bearer) > MAX_TOKEN_LENGTH or _B64TOKEN.fullmatch(bearer) is None:
-        raise _invalid_token(metadata, "the access token is malformed")
+        raise _invalid_token(protected, "the access token is malformed")
     return bearer
 
 
-def _invalid_token(metadata: str, description: str) -> RestError:
+def _invalid_token(protected: Protected, description: str) -> RestError:
     return RestError(
         "authentication_error",
         description,
         status=401,
-        headers=_challenge(metadata, "invalid_token", description),
+        headers=_challenge(protected, "invalid_token", description),
     )
 
 
-def _invalid_request(metadata: str, description: str) -> RestError:
+def _invalid_request(protected: Protected, description: str) -> RestError:
     return RestError(
-        "invalid_request", description, status=400, headers=_challenge(metadata, "invalid_request", description)
+        "invalid_request", description, status=400, headers=_challenge(protected, "invalid_request", description)
     )
 
 
-def _challenge(metadata: str, error: str | None = None, description: str | None = None) -> dict[str, str]:
+def _challenge(protected: Protected, error: str | None = None, description: str | None = None) -> dict[str, str]:
     """Write ``WWW-Authenticate``: without a token in the request it names no error (RFC 6750 §3.1)."""
-    parameters = {"error": error, "error_description": description, "resource_metadata": metadata}
+    parameters = {
+        "error": error,
+        "error_description": description,
+        "resource_metadata": protected.metadata_url,
+        "scope": protected.scope,
+    }
     written = ", ".join(f'{name}="{value}"' for name, value in parameters.items() if value is not None)
     return {"WWW-Authenticate": f"Bearer {written}"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pdpp_reference.grants.access import SCOPE_OF
 from pdpp_reference.settings import DEVICE_CODE_GRANT, Settings
 
 ROOT_METADATA_PATH = "/.well-known/oauth-protected-resource"
@@ -21,6 +22,7 @@ def root_metadata(settings: Settings) -> dict[str, Any]:
         "resource_name": "PDPP reference deployment",
         "authorization_servers": [settings.issuer],
         "bearer_methods_supported": ["header"],
+        "scopes_supported": [SCOPE_OF["owner"]],
         "pdpp_token_kinds_supported": ["owner", "client"],
         "pdpp_core_query_base": settings.query_base,
         "pdpp_agent_discovery": agent_discovery(settings),
@@ -35,6 +37,7 @@ def mcp_metadata(settings: Settings) -> dict[str, Any]:
         "resource_name": "PDPP reference deployment, MCP server",
         "authorization_servers": [settings.issuer],
         "bearer_methods_supported": ["header"],
+        "scopes_supported": [SCOPE_OF["client"]],
         "pdpp_token_kinds_supported": ["client"],
         "pdpp_agent_discovery": agent_discovery(settings),
     }
