@@ -24,6 +24,19 @@ Feature: The kind of a device authorization request is stored with it
       And the client redeems the device code
       Then the token is of kind owner
 
+    @PRO-01
+    Scenario Outline: A request whose <parameter> is <defect> is of neither kind
+      When the client requests a device authorization for the MCP resource, its <parameter> <defect>
+      Then it is refused with invalid_request or invalid_target or invalid_authorization_details
+      And no code comes of it
+
+      Examples:
+        | parameter             | defect  |
+        | resource              | missing |
+        | resource              | empty   |
+        | authorization_details | missing |
+        | authorization_details | empty   |
+
     @CHG-11
     Scenario Outline: An approved MCP code stays of its kind when the client adds <addition>
       Given an MCP device authorization that the owner approved

@@ -15,7 +15,7 @@ from pdpp_conformance.verdict import Unmet
 
 DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 PREFLIGHT_TIMEOUT_SECONDS = 5.0
-DISCOVERY_SECONDS = 12.0
+DISCOVERY_SECONDS = 8.0
 """What all of discovery may take: a target that answers slower than that is told so, while somebody still watches."""
 
 _RESOURCE_METADATA = re.compile(r'resource_metadata\s*=\s*"([^"\s]+)"', re.IGNORECASE)

@@ -41,6 +41,7 @@ class FeatureFile(pytest.Module):
         except Exception as error:
             raise self.CollectError(f"{self.nodeid}: {type(error).__name__}: {error}") from None
         _refuse_repeated_names(self.path)
+        _refuse_empty(feature)
         module = types.ModuleType(self.path.stem)
         module.__file__ = path
         for name in feature.scenarios:
@@ -91,6 +92,17 @@ def _refuse_repeated_names(path: Path) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise pytest.Collector.CollectError(f"{path.name}: two scenarios bear the name {repeated[0]!r}")
+
+
+def _refuse_empty(feature: Feature) -> None:
+    """Refuse a scenario without steps: it would pass. A misspelt keyword makes one, its line being prose to Gherkin."""
+    for name, template in feature.scenarios.items():
+        outline = template.keyword in ("Scenario Outline", "Scenario Template")
+        missing = "steps" if len(template.steps) == len(template.all_background_steps) else "examples"
+        if missing == "steps" or (outline and not any(template.examples)):
+            raise pytest.Collector.CollectError(
+                f"{Path(feature.filename).name}: the scenario {name!r} has no {missing}"
+            )
 
 
 def _tags(feature: Feature, template: ScenarioTemplate) -> list[str]:

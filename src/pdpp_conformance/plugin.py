@@ -258,8 +258,7 @@ class Session:
         if reporter is None:
             return
         with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
-            reporter.ensure_newline()
-            reporter.write_line(f"  {line}")
+            reporter.write(f"\n  {line}\n")
 
     def _fault(self, where: str, error: BaseException) -> None:
         frames = traceback.extract_tb(error.__traceback__)
