@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv/bin
 # How many processes run the project's own tests; 0 is this one process.
-WORKERS ?= 0
+WORKERS ?= 2
 
 # Only from make's command line: BASE_URL or TARGET exported for some other tool must not choose what is judged.
 given = $(if $(filter command,$(firstword $(origin $(1)))),$($(1)))
@@ -37,7 +37,7 @@ types: set-up ## mypy, strict
 contracts: set-up ## who may import whom
 	@$(PHASE) contracts $(VENV)/lint-imports
 
-unit: set-up ## the project's own tests, storage on SQLite and PostgreSQL; WORKERS=2 for two processes
+unit: set-up ## the project's own tests, storage on SQLite and PostgreSQL, in WORKERS=2 processes
 	@$(PHASE) unit $(VENV)/python -m pytest tests --numprocesses $(WORKERS) $(call given,ARGS)
 
 specification: set-up ## the specification against the bundled server

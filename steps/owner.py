@@ -46,7 +46,12 @@ def denied_of_kind(run: Run, client: OAuthClient, kind: str) -> DeviceAuthorizat
 
 
 @given("an MCP device authorization that was approved and redeemed", target_fixture="device")
-def redeemed_mcp(run: Run, client: OAuthClient) -> DeviceAuthorization:
+def redeemed_mcp(run: Run) -> DeviceAuthorization:
+    return run.redeemed()
+
+
+@given("an MCP device authorization that was just approved and redeemed", target_fixture="device")
+def freshly_redeemed_mcp(run: Run, client: OAuthClient) -> DeviceAuthorization:
     device = run.approved(requests.start(run, client, "grant_scoped_mcp"))
     read_token_response(device.poll())
     return device

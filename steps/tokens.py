@@ -18,6 +18,11 @@ def client_token(run: Run) -> TokenResponse:
     return run.client_token()
 
 
+@given("the token response for one stream", target_fixture="answer")
+def token_response(run: Run) -> Answer:
+    return run.client_token().answer
+
+
 @given("a client token for two sources", target_fixture="token")
 def package_token(run: Run) -> TokenResponse:
     return run.package_token()

@@ -29,26 +29,22 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
 
     @TOK-01
     Scenario: The token response is what RFC 6749 says
-      Given an MCP device authorization that the owner approved
-      When the client redeems the device code
+      Given the token response for one stream
       Then the answer fits the schema of a token response
 
     @TOK-02
     Scenario: No cache keeps the token
-      Given an MCP device authorization that the owner approved
-      When the client redeems the device code
+      Given the token response for one stream
       Then the answer may not be stored by a cache
 
     @TOK-03
     Scenario: The token says how long it lives, a day at most
-      Given an MCP device authorization that the owner approved
-      When the client redeems the device code
+      Given the token response for one stream
       Then the token lives a day at most
 
     @TOK-07
     Scenario: The authorization details come back as granted
-      Given an MCP device authorization that the owner approved
-      When the client redeems the device code
+      Given the token response for one stream
       Then the authorization details in the answer are the ones that were asked for and approved
 
   Rule: The token is good for the MCP resource alone

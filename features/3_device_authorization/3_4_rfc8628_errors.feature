@@ -99,7 +99,7 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
 
     @POL-13
     Scenario: Replaying a code revokes what it was redeemed to
-      Given an MCP device authorization that was approved and redeemed
+      Given an MCP device authorization that was just approved and redeemed
       And the token works at the MCP resource
       When the client redeems the device code again
       Then the token no longer works at the MCP resource

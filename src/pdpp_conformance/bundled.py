@@ -15,16 +15,21 @@ class BundledServer:
     """The reference server on a free loopback port, with a database on disk and a clock that can be moved."""
 
     def __init__(self, owner_password: str, introspection: Credentials) -> None:
+        self._introspection = introspection
         self._clock = MovableClock()
         self._folder = tempfile.TemporaryDirectory(prefix="pdpp-bundled-")
         self._log = (Path(self._folder.name) / "server.log").open("w", encoding="utf-8")
         configure_logs(self._log)
-        self._server = LoopbackServer(
+        self._server = self._make(owner_password, port=0)
+
+    def _make(self, owner_password: str | None, port: int) -> LoopbackServer:
+        return LoopbackServer(
             database_url=f"sqlite:///{Path(self._folder.name) / 'pdpp.sqlite3'}",
             clock=self._clock,
+            port=port,
             owner_password=owner_password,
-            introspection_client_id=introspection.identifier,
-            introspection_client_secret=introspection.secret,
+            introspection_client_id=self._introspection.identifier,
+            introspection_client_secret=self._introspection.secret,
         )
 
     @property
@@ -39,6 +44,7 @@ class BundledServer:
     def restart(self) -> None:
         """Stop the server, and start another on the same database and port: what was only in memory is gone."""
         self._server.stop()
+        self._server = self._make(None, self._server.port)  # the database knows the owner
         self._server.start()
 
     def now(self) -> float:

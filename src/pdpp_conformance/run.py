@@ -71,6 +71,7 @@ class Run:
         self._registered: list[tuple[str, str]] = []
         self._owner_token: TokenResponse | None = None
         self._unredeemed: DeviceAuthorization | None = None
+        self._redeemed: DeviceAuthorization | None = None
         self._signed_in = False
         self._pages: dict[Kind, Page] = {}
         self._shared: dict[str, TokenResponse] = {}
@@ -227,13 +228,14 @@ class Run:
 
     def client_token(self) -> TokenResponse:
         """Return the run's one client token for one stream; scenarios that would spoil it get their own."""
-        return self._shared_token("client", self.one_stream)
+        return self.shared_token("client", self.one_stream)
 
     def package_token(self) -> TokenResponse:
         """Return the run's one client token for a package of two sources."""
-        return self._shared_token("package", self.two_sources)
+        return self.shared_token("package", self.two_sources)
 
-    def _shared_token(self, name: str, details: Callable[[], list[dict[str, Any]]]) -> TokenResponse:
+    def shared_token(self, name: str, details: Callable[[], list[dict[str, Any]]]) -> TokenResponse:
+        """Return the run's one token of that name, granted for ``details`` at the first call."""
         if name not in self._shared:
             self._shared[name] = self.granted(details(), self.client())
         return self._shared[name]
@@ -263,6 +265,14 @@ class Run:
         if held is None or held.redeemed is not None or held.expires_at < self.waiting.now() + 30:
             held = self._unredeemed = self.approved(self.client().start("grant_scoped_mcp", self.one_stream()))
         return held
+
+    def redeemed(self) -> DeviceAuthorization:
+        """Return an MCP device authorization whose code was redeemed; scenarios that need no live token share it."""
+        if self._redeemed is None:
+            device = self.approved(self.client().start("grant_scoped_mcp", self.one_stream()))
+            read_token_response(device.poll())
+            self._redeemed = device
+        return self._redeemed
 
     def denied(self, device: DeviceAuthorization) -> DeviceAuthorization:
         """Let the owner deny a request."""
