@@ -35,11 +35,6 @@ def an_mcp_device(run: Run, client: OAuthClient) -> DeviceAuthorization:
     return requests.start(run, client, "grant_scoped_mcp")
 
 
-@given("an owner-agent device authorization", target_fixture="device")
-def an_owner_agent_device(run: Run, client: OAuthClient) -> DeviceAuthorization:
-    return requests.start(run, client, "trusted_owner_agent")
-
-
 @given(parsers.parse("a device authorization of the {kind} kind"), target_fixture="device")
 def a_device_of_kind(run: Run, client: OAuthClient, kind: str) -> DeviceAuthorization:
     return requests.start(run, client, KINDS[kind])

@@ -102,7 +102,7 @@ def details_as_granted(judge: Judgement, run: Run, answer: Answer) -> None:
 
 @then("the authorization details in the answer name the first stream only")
 def details_narrowed(judge: Judgement, run: Run, answer: Answer) -> None:
-    checks.judge_streams(judge, answer, [run.two_streams()[0]["streams"][0]["name"]])
+    checks.judge_streams(judge, answer, [run.first_of_two_streams()])
 
 
 @then("the second stream cannot be read")

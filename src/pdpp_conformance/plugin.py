@@ -130,6 +130,8 @@ class Session:
         self._messages: list[str] = []
         self._faults: list[str] = []
         self._unreachable = False
+        self._exit_status: int | None = None
+        """What the run ends with where it could not begin."""
         self._report: dict[str, Any] | None = None
         self._previous_handler: Any = None
 
@@ -188,7 +190,9 @@ class Session:
         try:
             prepare(self._report_dir)
         except ReportError as error:
-            pytest.exit(str(error), returncode=ExitStatus.NOT_CONFORMANT)
+            self._messages.append(str(error))
+            self._exit_status = ExitStatus.NOT_CONFORMANT
+            return False
         self._run = Run(target, self._report_dir, self._tell)
         try:
             self._run.open()
@@ -217,7 +221,9 @@ class Session:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Clean up, write the report, decide the exit status."""
         if self._run is None:
-            if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            if self._exit_status is not None:
+                session.exitstatus = self._exit_status
+            elif exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
                 session.exitstatus = ExitStatus.INCOMPLETE
             return
         for signum in (signal.SIGINT, signal.SIGTERM):

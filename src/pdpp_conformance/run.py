@@ -213,6 +213,10 @@ class Run:
         source = self.offer().source_with(2)
         return [self.offer().entry(source, [{"name": stream.name} for stream in source.streams[:2]])]
 
+    def first_of_two_streams(self) -> str:
+        """Return the name of the first stream of :meth:`two_streams`."""
+        return str(self.two_streams()[0]["streams"][0]["name"])
+
     def second_stream(self) -> str:
         """Return the name of the second stream of :meth:`two_streams`."""
         return str(self.two_streams()[0]["streams"][1]["name"])
