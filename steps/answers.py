@@ -17,6 +17,12 @@ def refused_with(judge: Judgement, request: Any, codes: str) -> None:
     checks.judge_refusal(judge, checks.answer_of(request), codes.split(" or "))
 
 
+@then(parsers.re(r"it is refused with (?P<code>[a-z_]+), (?P<other>[a-z_]+) being permitted"))
+def refused_or_permitted(judge: Judgement, answer: Answer, code: str, other: str) -> None:
+    checks.judge_refusal(judge, answer, [code, other])
+    judge.remark(answer.error == code, code, answer.summary)
+
+
 @then(parsers.re(r"it is refused with (?P<code>[a-z_]+) both times"))
 def refused_both_times(judge: Judgement, answers: list[Answer], code: str) -> None:
     for answer in answers:

@@ -105,6 +105,11 @@ def details_narrowed(judge: Judgement, run: Run, answer: Answer) -> None:
     checks.judge_streams(judge, answer, [run.first_of_two_streams()])
 
 
+@then("whatever token comes of the device code holds no more than was approved")
+def nothing_widened(judge: Judgement, run: Run, answer: Answer, device: DeviceAuthorization) -> None:
+    checks.judge_not_widened(judge, run, answer, device)
+
+
 @then("the second stream cannot be read")
 def second_stream_unreadable(judge: Judgement, run: Run, answer: Answer, device: DeviceAuthorization) -> None:
     checks.judge_unreadable(judge, run, answer, device, run.second_stream())

@@ -244,6 +244,9 @@ def nobody() -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
 
 
+LOAD_SECONDS = 15.0
+"""What three runs at once on two busy cores may add to the 15 seconds of one run by itself."""
+
 NO_TARGETS: dict[str, tuple[Callable[[], contextlib.AbstractContextManager[str]], str]] = {
     "hangs on metadata": (partial(listening, HangsOnMetadata), "answers too slowly"),
     "never answers": (partial(accepting, id), "cannot be reached (no answer within 5 s)"),
@@ -274,7 +277,7 @@ def test_what_is_no_deployment(name: str, unreachable_runs: dict[str, tuple[str,
     url, running = unreachable_runs[name]
     ended = running.result(MOST_SECONDS * 2)
     assert ended.exit_status == 7, ended.output
-    assert ended.seconds < 15
+    assert ended.seconds < 15 + LOAD_SECONDS
     assert "Traceback" not in ended.output
     sentence, *more = [line for line in ended.output.splitlines() if line.startswith(url)]
     assert more == []
@@ -318,7 +321,7 @@ class TestUsage:
         assert ended.exit_status == exit_status, ended.output
         assert "Traceback" not in ended.output
         assert len([line for line in ended.output.splitlines() if told in line]) == 1
-        assert ended.seconds < 15
+        assert ended.seconds < 15 + LOAD_SECONDS
         assert not (ended.report_dir / "run.json").exists()
 
     def test_an_existing_report_folder(self, misused: dict[str, Future[Ended]]) -> None:
@@ -423,12 +426,17 @@ class Proxy(_Silent):
     upstream: str
     defects: dict[str, Callable[[Document], object]]
 
+    def do_POST(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         assert isinstance(self.server, ThreadingHTTPServer)
+        sent = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
+        passed_on = {name: self.headers[name] for name in ("Accept", "Content-Type") if name in self.headers}
         own = f"http://127.0.0.1:{self.server.server_port}"
         connection = http.client.HTTPConnection(self.upstream.removeprefix("http://"), timeout=10)
         with contextlib.closing(connection):
-            connection.request(self.command, self.path, headers={"Accept": self.headers.get("Accept", "*/*")})
+            connection.request(self.command, self.path, body=sent, headers=passed_on)
             answer = connection.getresponse()
             body = answer.read().replace(self.upstream.encode(), own.encode())
         if self.path in self.defects:

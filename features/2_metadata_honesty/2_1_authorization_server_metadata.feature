@@ -15,7 +15,7 @@ Feature: Authorization server metadata is honest about token kinds
 
     @ASM-03
     Scenario: The authorization server metadata is one JSON object
-      Given the authorization server metadata
+      When a client looks for the authorization server metadata
       Then it was served as a JSON object
 
     @ASM-02

@@ -24,7 +24,7 @@ Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding 
 
     @PRM-04
     Scenario: The metadata of the MCP resource is one JSON object
-      Given the protected resource metadata of the MCP resource
+      When a client looks for the protected resource metadata of the MCP resource
       Then it was served as a JSON object
 
     @PRM-05

@@ -126,6 +126,12 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
       Then the authorization details in the answer name the first stream only
       And the second stream cannot be read
 
+    @CHG-10 @TOK-09
+    Scenario: What is asked for at redemption widens nothing
+      Given an MCP device authorization that the owner approved
+      When the client redeems the device code, adding other authorization details
+      Then whatever token comes of the device code holds no more than was approved
+
   Rule: A package of two sources is one token
 
     @CHG-10

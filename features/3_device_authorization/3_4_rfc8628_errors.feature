@@ -32,7 +32,7 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
     Scenario: The first poll is not told to slow down
       Given an MCP device authorization
       When the client polls at once
-      Then it is refused with authorization_pending
+      Then it is refused with authorization_pending, slow_down being permitted
 
     @POL-15
     Scenario: Polling faster than the interval is told to slow down
@@ -47,7 +47,7 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
       Given an MCP device authorization
       And the client was told to slow down
       When the client polls again after the interval it was given at first
-      Then it is refused with slow_down
+      Then it is refused with slow_down, authorization_pending being permitted
 
     @POL-17
     Scenario: A client that obeys slow_down is served again

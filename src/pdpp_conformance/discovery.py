@@ -223,14 +223,42 @@ class _Reader:
             NoAnswer: it did not come.
             Unreachable: discovery's time is over.
         """
+        headers = {"Accept": accept}
+        return self._recorder.send("GET", url, actor="discovery", headers=headers, timeout=self._timeout())
+
+    def _timeout(self) -> float:
         left = self._ends - time.monotonic()
         if left <= 0:
             raise Unreachable(
                 f"{self._base_url} answers too slowly: its metadata was not read within {DISCOVERY_SECONDS:g} s; "
                 "see why the deployment hangs, or correct --base-url"
             )
-        timeout = min(PREFLIGHT_TIMEOUT_SECONDS, left)
-        return self._recorder.send("GET", url, actor="discovery", headers={"Accept": accept}, timeout=timeout)
+        return min(PREFLIGHT_TIMEOUT_SECONDS, left)
+
+    def ask_without_token(self, mcp_url: str) -> Answer:
+        """Open a conversation with the MCP resource as a client does that has no token yet.
+
+        Raises:
+            NoAnswer: nothing came.
+        """
+        handshake = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "initialize",
+            "params": {
+                "protocolVersion": "2025-11-25",
+                "capabilities": {},
+                "clientInfo": {"name": "pdpp-conformance", "version": "1"},
+            },
+        }
+        return self._recorder.send(
+            "POST",
+            mcp_url,
+            actor="discovery",
+            headers={"Accept": "application/json, text/event-stream"},
+            json_body=handshake,
+            timeout=self._timeout(),
+        )
 
     def fetch(self, name: str, url: str) -> Document:
         """Read a metadata document, or say why it is of no use."""
@@ -270,7 +298,7 @@ def _mcp_url(reader: _Reader, target: Target, base_url: str, root: Document) -> 
 
 def _unauthenticated(reader: _Reader, mcp_url: str) -> Answer | None:
     try:
-        return reader.get(mcp_url, "text/event-stream")
+        return reader.ask_without_token(mcp_url)
     except NoAnswer:
         return None
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from pdpp_conformance.exchange import Answer
-from pdpp_conformance.verdict import Unmet
+from pdpp_conformance.verdict import Remark, Unmet
 
 
 class Judgement:
@@ -26,6 +26,16 @@ class Judgement:
         self.expected, self.observed = expected, observed
         if not met:
             raise Unmet(expected, observed)
+
+    def remark(self, met: bool, expected: str, observed: str) -> None:
+        """Judge a statement whose opposite is permitted.
+
+        Raises:
+            Remark: it does not hold.
+        """
+        self.expected, self.observed = expected, observed
+        if not met:
+            raise Remark(expected, observed)
 
     def equal(self, observed: Any, expected: Any, what: str) -> None:
         """Judge that ``what`` is exactly ``expected``."""

@@ -30,9 +30,12 @@ def require_usable(document: Document) -> Document:
 def served_as_json_object(judge: Judgement, document: Document) -> None:
     """RFC 8414 §3.2, RFC 9728 §3.2: 200, ``application/json``, one JSON object."""
     answer = document.answer
-    assert answer is not None
-    observed = f"{answer.status} {answer.media_type or 'without content type'}"
-    judge.that(answer.status == 200 and answer.media_type == "application/json", "200 application/json", observed)
+    if answer is None:
+        raise Unmet("200 application/json", document.problem or "no answer")
+    kind = "a JSON object" if document.content else document.problem or "no JSON object"
+    observed = f"{answer.status} {answer.media_type or 'without content type'}, {kind}"
+    met = answer.status == 200 and answer.media_type == "application/json" and document.usable
+    judge.that(met, "200 application/json, a JSON object", observed)
 
 
 def same_at(judge: Judgement, recorder: Recorder, url: str, document: Document) -> None:
@@ -229,8 +232,13 @@ def agrees(judge: Judgement, found: Discovery, block: Mapping[str, Any], what: s
     if "authorization_details_type" in block:
         judge.equal(block["authorization_details_type"], found.authorization_details_type, f"{what}: type")
     if "required_parameters" in block:
-        required = found.device_profile("grant_scoped_mcp").get("required_parameters")
-        judge.equal(block["required_parameters"], required, f"{what}: required_parameters")
+        required = _names(found.device_profile("grant_scoped_mcp").get("required_parameters"))
+        judge.equal(_names(block["required_parameters"]), required, f"{what}: required_parameters")
+
+
+def _names(value: Any) -> list[str]:
+    """A list of names, in an order that does not matter."""
+    return sorted(str(name) for name in value) if isinstance(value, list) else []
 
 
 def block_of(found: Discovery, what: str) -> Mapping[str, Any]:

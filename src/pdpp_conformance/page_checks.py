@@ -31,23 +31,27 @@ def require_complete_uri(device: DeviceAuthorization) -> None:
 def judge_shows_code(judge: Judgement, page: Page, device: DeviceAuthorization) -> None:
     """The user code stands on the page, whatever its separators."""
     plain = _SEPARATORS.sub("", device.user_code).upper()
-    judge.that(
-        plain in _SEPARATORS.sub("", page.text).upper(),
-        "the user code on the page",
-        f"the page {page.title!r} without it",
-    )
+    shown = plain in _SEPARATORS.sub("", page.text).upper()
+    judge.that(shown, "the user code on the page", f"the page {page.title!r} {'with' if shown else 'without'} it")
 
 
 def judge_fact(judge: Judgement, run: Run, page: Page, fact: str) -> None:
     """One fact of CHG-15 stands where it belongs."""
     expected = _FACTS[fact](run, page)
     where, text, wanted = expected
-    found = all(word.lower() in text.lower() for word in wanted)
+    found = any(_plain(word) in _plain(text) for word in wanted)
     judge.that(found, f"{fact} {where}", f"{'found' if found else 'missing'} on the page {page.title!r}")
 
 
-def _source(run: Run) -> str:
-    return run.offer().first_stream()[0].id
+def _plain(text: str) -> str:
+    """Fold case, and take underscores for spaces: a page may spell names for people."""
+    return " ".join(text.replace("_", " ").lower().split())
+
+
+def _source(run: Run) -> list[str]:
+    """The source by its identifier, or by the name at the identifier's end."""
+    identifier = run.offer().first_stream()[0].id
+    return [identifier, identifier.rstrip("/").rsplit("/", 1)[-1]]
 
 
 def _stream(run: Run) -> str:
@@ -72,7 +76,7 @@ _FACTS: dict[str, Callable[[Run, Page], Expected]] = {
         [CLIENT_NAME],
     ),
     "the MCP resource": lambda run, page: ("on the page", page.text, [run.discovery.mcp_resource]),
-    "the requested source": lambda run, page: ("on the page", page.text, [_source(run)]),
+    "the requested source": lambda run, page: ("on the page", page.text, _source(run)),
     "the requested streams": lambda run, page: ("on the page", page.text, [_stream(run)]),
     "when the request expires": lambda _run, page: _expiry(page),
     "a way to approve and a way to deny": lambda run, page: (
@@ -98,7 +102,7 @@ def judge_statement(judge: Judgement, page: Page, statement: str) -> None:
     elif statement == "that the bearer has owner-level access":
         met = bool(_OWNER_LEVEL.search(page.text))
     else:
-        sentences = re.split(r"(?<=[.!?])\s+|\n+", page.text)
+        sentences = re.split(r"(?<=[.!?])\s+|\n+", page.main_text)
         about_mcp = [sentence for sentence in sentences if re.search(r"\bmcp\b", sentence, re.IGNORECASE)]
         met = bool(about_mcp) and all(_REJECTS.search(sentence) for sentence in about_mcp)
     judge.that(met, f"the page to say {statement}", f"the page {page.title!r} {'says so' if met else 'does not'}")

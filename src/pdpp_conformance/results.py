@@ -18,6 +18,7 @@ from pdpp_conformance.verdict import (
     FailOn,
     Level,
     NotApplicable,
+    Remark,
     Unmet,
     Verdict,
     gravest,
@@ -68,6 +69,9 @@ class ScenarioResult:
         elif isinstance(error, Unmet) and failed is not None and failed.type == "given":
             self.verdict, self.reason = Verdict.BLOCKED, f"the precondition does not hold: {error}"
             self.unblock = "a deployment on which the precondition holds; see the rows that judge it"
+        elif isinstance(error, Remark):
+            self.verdict, self.reason = Verdict.INFO, str(error)
+            self.judgement.expected, self.judgement.observed = error.expected, error.observed
         elif isinstance(error, Unmet):
             self.unmet, self.reason = True, str(error)
             self.judgement.expected, self.judgement.observed = error.expected, error.observed

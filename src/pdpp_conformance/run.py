@@ -449,6 +449,10 @@ class Run:
             metadata |= {"redirect_uris": ["http://127.0.0.1/callback"], "response_types": ["code"]}
         headers = self._owner_session_headers()
         answer = self.recorder.send("POST", endpoint, actor=name, json_body=metadata, headers=headers)
+        if answer.error == "invalid_redirect_uri" or (answer.status == 400 and "redirect_uris" not in metadata):
+            # Some servers want a redirect URI even of a client that will never use one.
+            metadata |= {"redirect_uris": ["http://127.0.0.1/callback"]}
+            answer = self.recorder.send("POST", endpoint, actor=name, json_body=metadata, headers=headers)
         client_id = answer.member("client_id")
         if not isinstance(client_id, str):
             raise Blocked(

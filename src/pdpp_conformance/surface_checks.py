@@ -14,7 +14,7 @@ from pdpp_conformance.owner_rest import use_bearer
 from pdpp_conformance.reading import distinctive_values, told
 from pdpp_conformance.run import Run
 from pdpp_conformance.token_checks import Credential, secret_of
-from pdpp_conformance.verdict import Blocked
+from pdpp_conformance.verdict import Blocked, NotApplicable
 
 _REFUSED = (401, 403)
 _POINTS_TO_OWNER_AGENT = re.compile(r"owner[\s_-]*agent|owner.{0,80}\brest\b|/v\d+\b", re.IGNORECASE | re.DOTALL)
@@ -34,7 +34,10 @@ def use_at_mcp_for(run: Run, bearer: str, what: str) -> Answer:
     """Use a bearer at the MCP resource for one kind of request."""
     if what == "opening a stream":
         headers = {"Accept": "text/event-stream", "MCP-Protocol-Version": HANDSHAKE_REVISION}
-        return run.recorder.send("GET", run.discovery.mcp_resource, actor="a bearer", bearer=bearer, headers=headers)
+        answer = run.recorder.send("GET", run.discovery.mcp_resource, actor="a bearer", bearer=bearer, headers=headers)
+        if answer.status == 405:
+            raise NotApplicable("the MCP resource opens no stream for anybody (405), which it may")
+        return answer
     revision = STATELESS_REVISION if what == "a stateless request" else None
     session = McpSession(run.recorder, run.discovery.mcp_resource, bearer, actor="a bearer", revision=revision)
     if what == "the handshake":
@@ -74,6 +77,8 @@ def require_owner_token_served(run: Run, surface: str) -> None:
         Blocked: it is not.
     """
     answer = use_bearer(run, surface, run.owner_token().access_token)
+    if answer.status == 404:
+        raise NotApplicable(f"the deployment serves nothing at {surface}")
     if answer.status != 200:
         raise Blocked(
             f"the owner token was answered {answer.summary} at {surface}, so that a refusal there proves nothing",

@@ -155,6 +155,17 @@ def judge_streams(judge: Judgement, answer: Answer, names: Sequence[str]) -> Non
     judge.equal([stream.get("name") for stream in entry.get("streams", [])], list(names), "the granted streams")
 
 
+def judge_not_widened(judge: Judgement, run: Run, answer: Answer, device: DeviceAuthorization) -> None:
+    """The token names the approved streams alone, in its response and at introspection, and reads no other."""
+    token = read_token_response(answer if answer.member("access_token") is not None else device.poll())
+    approved = [stream["name"] for stream in run.one_stream()[0]["streams"]]
+    judge_streams(judge, token.answer, approved)
+    judge_streams(judge, run.introspect(token.access_token), approved)
+    others = [stream.name for stream in run.offer().sources[0].streams if stream.name not in approved]
+    for other in others[:1]:
+        judge_unreadable(judge, run, token.answer, device, other)
+
+
 def judge_unreadable(judge: Judgement, run: Run, answer: Answer, device: DeviceAuthorization, stream: str) -> None:
     """The token of an answer cannot read a stream at the MCP resource."""
     token = read_token_response(answer)

@@ -94,6 +94,7 @@ class Conclusion(Exception):
 
     Conclusion
     ├── Unmet           the target did not do what the requirement says     → FAIL, WARN or INFO by level
+    ├── Remark          permitted, and worth telling                        → INFO
     ├── Blocked         it could not be judged                              → BLOCKED
     ├── NotApplicable   the target does not claim it                        → NOT_APPLICABLE
     └── Excluded        it cannot be observed on this kind of target        → EXCLUDED
@@ -107,6 +108,10 @@ class Unmet(Conclusion):
         super().__init__(f"expected {expected}; observed {observed}")
         self.expected = expected
         self.observed = observed
+
+
+class Remark(Unmet):
+    """Unmet, but permitted: a case that the catalogue decides in the target's favour. INFO at every level."""
 
 
 class Blocked(Conclusion):

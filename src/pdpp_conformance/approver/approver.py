@@ -29,6 +29,8 @@ class Page:
     title: str
     text: str
     """The visible text."""
+    main_text: str
+    """The visible text of the page's main part, navigation left out, where the page marks one."""
     headings: Sequence[str]
     buttons: Sequence[str]
     markup: str = field(repr=False)

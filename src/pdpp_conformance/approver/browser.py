@@ -37,6 +37,7 @@ _READ_PAGE = """() => {
     url: location.href,
     title: document.title,
     text: document.body.innerText,
+    main_text: (document.querySelector("main,[role=main]") || document.body).innerText,
     headings: all("h1,h2,h3,h4,[role=heading]").map(name),
     buttons: all("button,input[type=submit],input[type=button],[role=button]").map(name),
     links: all("a[href]").map(name),
@@ -323,6 +324,7 @@ class BrowserApprover:
             url=seen.url,
             title=seen.title,
             text=seen.text,
+            main_text=seen.main_text,
             headings=seen.headings,
             buttons=seen.buttons,
             markup=seen.markup,
@@ -359,6 +361,7 @@ class _Seen:
     url: str
     title: str
     text: str
+    main_text: str
     headings: list[str]
     buttons: list[str]
     links: list[str]
