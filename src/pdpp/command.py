@@ -28,6 +28,10 @@ def serve(
     ] = "sqlite:///pdpp.sqlite3",
     device_code_lifetime: Annotated[int, typer.Option(help="Seconds until codes expire.", min=10, max=1800)] = 600,
     polling_interval: Annotated[int, typer.Option(help="Seconds between two polls.", min=1, max=60)] = 5,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A deliberate defect, to see a check fail; repeatable; on loopback only."),
+    ] = None,
 ) -> None:
     """Run the reference server in the foreground. The owner's password comes from PDPP_OWNER_PASSWORD."""
     from pdpp_reference.serve import ServeError, ServeOptions, serve
@@ -39,6 +43,7 @@ def serve(
         database=database,
         device_code_lifetime=device_code_lifetime,
         polling_interval=polling_interval,
+        faults=tuple(fault or ()),
     )
     try:
         serve(options, _say)

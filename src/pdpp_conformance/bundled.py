@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -10,9 +11,16 @@ from pdpp_reference.clock import MovableClock
 from pdpp_reference.logs import configure_logs
 from pdpp_reference.server import LoopbackServer
 
+FAULTS_VARIABLE = "PDPP_BUNDLED_FAULTS"
+"""The environment variable that names deliberate defects of the bundled server, separated by commas."""
+
 
 class BundledServer:
-    """The reference server on a free loopback port, with a database on disk and a clock that can be moved."""
+    """The reference server on a free loopback port, with a database on disk and a clock that can be moved.
+
+    Raises:
+        UnknownFault: ``PDPP_BUNDLED_FAULTS`` names a defect that does not exist.
+    """
 
     def __init__(self, owner_password: str, introspection: Credentials) -> None:
         self._introspection = introspection
@@ -26,6 +34,7 @@ class BundledServer:
         return LoopbackServer(
             database_url=f"sqlite:///{Path(self._folder.name) / 'pdpp.sqlite3'}",
             clock=self._clock,
+            faults=[name for name in os.environ.get(FAULTS_VARIABLE, "").split(",") if name],
             port=port,
             owner_password=owner_password,
             introspection_client_id=self._introspection.identifier,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from functools import cached_property
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -25,7 +25,12 @@ from pdpp_reference.authorization_server.pushed_authorization import PushedAutho
 from pdpp_reference.authorization_server.redemption import Redemption
 from pdpp_reference.authorization_server.registration import RegistrationEndpoint
 from pdpp_reference.authorization_server.revocation import GrantRevocationEndpoint, RevocationEndpoint
-from pdpp_reference.authorization_server.token import AuthorizationCodeGrant, RefreshTokenGrant, TokenEndpoint
+from pdpp_reference.authorization_server.token import (
+    AuthorizationCodeGrant,
+    RefreshTokenGrant,
+    TokenEndpoint,
+    TokenGrant,
+)
 from pdpp_reference.authorization_server.tokens import StoredAccessTokens, Tokens
 from pdpp_reference.clock import Clock
 from pdpp_reference.errors import OAuthError, RestError
@@ -55,61 +60,115 @@ from pdpp_reference.sources import SourceCatalogue
 from pdpp_reference.storage.store import Store, open_store
 
 
-@dataclass
 class Collaborators:
-    """What the endpoints are made of. A field replaced before :func:`create_app` replaces that part everywhere."""
+    """What the deployment is made of: each part is made when it is first asked for, out of the others.
 
-    settings: Settings
-    clock: Clock
-    store: Store
-    catalogue: SourceCatalogue
-    documents: MetadataDocuments
-    clients: Clients
-    requests: AuthorizationRequests
-    grants: Grants
-    tokens: Tokens
-    access_tokens: AccessTokens
-    consent: Consent
-    redemption: Redemption
-    owners: Owners
-    sessions: OwnerSessions
-    bearer_check: BearerCheck
+    A part that is replaced before :func:`create_app` is replaced everywhere.
+
+    Args:
+        store: an open, migrated database.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, store: Store) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.store = store
+
+    @cached_property
+    def catalogue(self) -> SourceCatalogue:
+        return load_catalogue()
+
+    # -- clients, requests, grants, tokens --
+
+    @cached_property
+    def documents(self) -> MetadataDocuments:
+        return HttpsMetadataDocuments(self.clock)
+
+    @cached_property
+    def clients(self) -> Clients:
+        return Clients(self.store, self.clock, self.documents)
+
+    @cached_property
+    def requests(self) -> AuthorizationRequests:
+        return AuthorizationRequests(self.clock)
+
+    @cached_property
+    def grants(self) -> Grants:
+        return Grants(self.clock)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        return Tokens(self.settings, self.clock, self.grants)
+
+    @cached_property
+    def access_tokens(self) -> AccessTokens:
+        return StoredAccessTokens(self.store, self.tokens)
+
+    @cached_property
+    def consent(self) -> Consent:
+        return Consent(self.settings, self.store, self.clock, self.requests, self.clients)
+
+    @cached_property
+    def redemption(self) -> Redemption:
+        return Redemption(self.requests, self.grants, self.tokens)
+
+    # -- the endpoints of the device flow --
+
+    @cached_property
+    def device_authorization(self) -> DeviceAuthorizationEndpoint:
+        return DeviceAuthorizationEndpoint(self.settings, self.store, self.clients, self.requests, self.catalogue)
+
+    @cached_property
+    def device_code_grant(self) -> TokenGrant:
+        return DeviceCodeGrant(self.store, self.clock, self.requests, self.redemption)
+
+    @cached_property
+    def introspection(self) -> IntrospectionEndpoint:
+        return IntrospectionEndpoint(self.settings, self.access_tokens)
+
+    # -- the owner --
+
+    @cached_property
+    def owners(self) -> Owners:
+        return Owners(self.store, self.clock)
+
+    @cached_property
+    def sessions(self) -> OwnerSessions:
+        return OwnerSessions(self.settings, self.store, self.clock)
+
+    @cached_property
+    def pages(self) -> Pages:
+        return Pages(self.settings)
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        return Decisions(self.settings, self.clock, self.catalogue)
+
+    @cached_property
+    def device_page(self) -> DevicePage:
+        codes = Attempts(self.store, self.clock, self.settings.wrong_codes_per_minute)
+        forms = OwnForms(self.settings)
+        return DevicePage(self.pages, forms, self.sessions, codes, self.consent, self.decisions)
+
+    # -- the resource server --
+
+    @cached_property
+    def bearer_check(self) -> BearerCheck:
+        return BearerCheck(self.settings, self.access_tokens)
 
 
 def compose(settings: Settings, clock: Clock) -> Collaborators:
-    """Open the database and make every collaborator.
+    """Open the database, write what every deployment starts with, and return the parts, none of them made yet.
 
     Raises:
         StorageError: the database cannot be opened.
     """
     store = open_store(settings.database_url)
-    documents = HttpsMetadataDocuments(clock)
-    clients = Clients(store, clock, documents)
-    clients.install_pre_registered()
-    requests = AuthorizationRequests(clock)
-    grants = Grants(clock)
-    tokens = Tokens(settings, clock, grants)
-    access_tokens = StoredAccessTokens(store, tokens)
-    owners = Owners(store, clock)
+    first = Collaborators(settings, clock, store)
+    first.clients.install_pre_registered()
     if settings.owner_password is not None:
-        owners.set_password(settings.owner_password)
-    return Collaborators(
-        settings=settings,
-        clock=clock,
-        store=store,
-        catalogue=load_catalogue(),
-        documents=documents,
-        clients=clients,
-        requests=requests,
-        grants=grants,
-        tokens=tokens,
-        access_tokens=access_tokens,
-        consent=Consent(settings, store, clock, requests, clients),
-        redemption=Redemption(requests, grants, tokens),
-        owners=owners,
-        sessions=OwnerSessions(settings, store, clock),
-        bearer_check=BearerCheck(settings, access_tokens),
-    )
+        first.owners.set_password(settings.owner_password)
+    return Collaborators(settings, clock, store)
 
 
 def create_app(parts: Collaborators) -> ASGIApp:
@@ -146,30 +205,25 @@ def _authorization_server_routes(parts: Collaborators) -> list[BaseRoute]:
     token = TokenEndpoint(
         clients,
         {
-            DEVICE_CODE_GRANT: DeviceCodeGrant(store, parts.clock, requests, parts.redemption),
+            DEVICE_CODE_GRANT: parts.device_code_grant,
             "authorization_code": AuthorizationCodeGrant(store, requests, parts.redemption),
             "refresh_token": RefreshTokenGrant(store, parts.tokens),
         },
     )
-    pages = Pages(settings)
 
     def error_page(status: int, message: str) -> Response:
-        return pages.error(status, message=message)
+        return parts.pages.error(status, message=message)
 
     def route(method: str, path: str, handler: Handler) -> Route:
         return Route(path, endpoint(handler, max_body_bytes=settings.max_body_bytes), methods=[method])
 
     routes: list[BaseRoute] = [
         route("GET", metadata_path(settings), MetadataEndpoint(settings).answer),
-        route(
-            "POST",
-            "/oauth/device_authorization",
-            DeviceAuthorizationEndpoint(settings, store, clients, requests, parts.catalogue).answer,
-        ),
+        route("POST", "/oauth/device_authorization", parts.device_authorization.answer),
         route("POST", "/oauth/token", token.answer),
         route("GET", "/oauth/authorize", AuthorizeEndpoint(settings, clients, code_requests, error_page).answer),
         route("POST", "/oauth/par", PushedAuthorizationEndpoint(settings, clients, code_requests).answer),
-        route("POST", "/introspect", IntrospectionEndpoint(settings, parts.access_tokens).answer),
+        route("POST", "/introspect", parts.introspection.answer),
         route("POST", "/oauth/revoke", RevocationEndpoint(store, clients, parts.tokens).answer),
     ]
     if settings.registration_enabled:
@@ -182,16 +236,14 @@ def _authorization_server_routes(parts: Collaborators) -> list[BaseRoute]:
 
 
 def _owner_routes(parts: Collaborators) -> list[BaseRoute]:
-    settings, sessions = parts.settings, parts.sessions
-    pages, forms = Pages(settings), OwnForms(settings)
-    decisions = Decisions(settings, parts.clock, parts.catalogue)
-    codes = Attempts(parts.store, parts.clock, settings.wrong_codes_per_minute)
+    settings, sessions, pages, decisions = parts.settings, parts.sessions, parts.pages, parts.decisions
+    forms = OwnForms(settings)
     passwords = Attempts(parts.store, parts.clock, settings.wrong_passwords_per_minute)
     return owner_routes(
         settings,
         pages,
         login=LoginPage(pages, forms, sessions, parts.owners, passwords),
-        device=DevicePage(pages, forms, sessions, codes, parts.consent, decisions),
+        device=parts.device_page,
         consent=ConsentPage(
             pages,
             forms,
@@ -223,7 +275,7 @@ async def _failed(request: Request, _error: Exception) -> Response:
 
 
 def _no_route_handler(parts: Collaborators) -> Callable[[Request, Exception], Awaitable[Response]]:
-    pages = Pages(parts.settings)
+    pages = parts.pages
 
     async def no_route(request: Request, error: Exception) -> Response:
         """A path or method that nothing answers: a page for a person, the form of RFC 6749 §5.2 for a program."""

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pdpp_reference.app import compose, create_app
+from pdpp_reference.app import compose
 from pdpp_reference.clock import SystemClock
+from pdpp_reference.faults import Fault, UnknownFault, create_faulty_app, faults_named
 from pdpp_reference.logs import configure_logs
 from pdpp_reference.server import CannotListen, bind, server_of
 from pdpp_reference.settings import Settings, is_loopback_host
@@ -31,6 +32,8 @@ class ServeOptions:
     database: str = "sqlite:///pdpp.sqlite3"
     device_code_lifetime: int = Settings.device_code_lifetime
     polling_interval: int = Settings.polling_interval
+    faults: tuple[str, ...] = ()
+    """Names of deliberate defects; the conforming server has none."""
 
 
 def serve(options: ServeOptions, say: Callable[[str], None], environment: Mapping[str, str] = os.environ) -> None:
@@ -39,8 +42,10 @@ def serve(options: ServeOptions, say: Callable[[str], None], environment: Mappin
     The owner's password comes from ``PDPP_OWNER_PASSWORD``; a database without an owner gets a fresh one, said once.
 
     Raises:
-        ServeError: the address would expose the server unprotected, cannot be bound, or the database cannot be opened.
+        ServeError: the address would expose the server unprotected or cannot be bound, the database cannot be
+            opened, a fault does not exist, or others than this machine would see it.
     """
+    faults = _faults(options)
     password = environment.get("PDPP_OWNER_PASSWORD") or None
     public_url = _public_url(options, password)
     try:
@@ -69,13 +74,28 @@ def serve(options: ServeOptions, say: Callable[[str], None], environment: Mappin
         password = secrets.token_urlsafe(12)
         parts.owners.set_password(password)
         say(f"owner password, said only this once: {password}")
-    server = server_of(create_app(parts), settings)
+    server = server_of(create_faulty_app(parts, faults), settings)
+    for fault in faults:
+        say(f"DELIBERATELY FAULTY: {fault.name}: {fault.what} Breaks {', '.join(sorted(fault.rows))}.")
     say(f"ready: {origin}")
     try:
         server.run(sockets=[listening])
     finally:
         listening.close()
         parts.store.close()
+
+
+def _faults(options: ServeOptions) -> tuple[Fault, ...]:
+    try:
+        faults = faults_named(options.faults)
+    except UnknownFault as error:
+        raise ServeError(str(error)) from None
+    if faults and (options.public_url is not None or not is_loopback_host(options.host)):
+        raise ServeError(
+            f"refusing to serve with the fault {faults[0].name} for anybody but this machine; "
+            "leave --public-url out and stay on 127.0.0.1"
+        )
+    return faults
 
 
 def _public_url(options: ServeOptions, password: str | None) -> str | None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from pdpp_reference.app import Collaborators, compose, create_app
+from pdpp_reference.app import Collaborators, compose
 from pdpp_reference.clock import Clock
+from pdpp_reference.faults import create_faulty_app, faults_named
 from pdpp_reference.settings import Settings
 
 _START_SECONDS = 15.0
@@ -67,16 +68,27 @@ class LoopbackServer:
     Args:
         clock: the time it lives by.
         adjust: replaces collaborators before the application is made.
+        faults: names of deliberate defects (:data:`pdpp_reference.faults.FAULTS`).
         settings: any field of :class:`Settings` but the two origins.
+
+    Raises:
+        UnknownFault: one of the faults does not exist.
     """
 
     def __init__(
-        self, *, clock: Clock, adjust: Callable[[Collaborators], None] | None = None, port: int = 0, **settings: Any
+        self,
+        *,
+        clock: Clock,
+        adjust: Callable[[Collaborators], None] | None = None,
+        faults: Sequence[str] = (),
+        port: int = 0,
+        **settings: Any,
     ) -> None:
         self._clock = clock
         self._adjust = adjust
+        self._faults = faults_named(faults)
         self._listening: socket.socket | None = bind("127.0.0.1", port)
-        self._port: int = self._listening.getsockname()[1]
+        self.port: int = self._listening.getsockname()[1]
         self.settings = Settings(issuer=self.base_url, resource_origin=self.base_url, **settings)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -85,7 +97,7 @@ class LoopbackServer:
     @property
     def base_url(self) -> str:
         """The origin, without a trailing slash."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def parts(self) -> Collaborators:
@@ -100,11 +112,11 @@ class LoopbackServer:
             RuntimeError: it did not start.
         """
         if self._listening is None:
-            self._listening = bind("127.0.0.1", self._port)
+            self._listening = bind("127.0.0.1", self.port)
         self._parts = compose(self.settings, self._clock)
         if self._adjust is not None:
             self._adjust(self._parts)
-        self._server = server_of(create_app(self._parts), self.settings)
+        self._server = server_of(create_faulty_app(self._parts, self._faults), self.settings)
         arguments = {"sockets": [self._listening]}
         self._thread = threading.Thread(target=self._server.run, kwargs=arguments, name="pdpp-server", daemon=True)
         self._thread.start()

@@ -1,0 +1,390 @@
+"""Bearers that pass where they should be refused, are refused where they should pass, or reach too far."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pdpp_reference.app import Collaborators
+from pdpp_reference.authorization_server.tokens import IssuedToken, StoredAccessTokens
+from pdpp_reference.errors import RestError
+from pdpp_reference.faults.fault import Declared
+from pdpp_reference.faults.traffic import Answered
+from pdpp_reference.grants.access import AccessToken, Grant
+from pdpp_reference.grants.authorization_details import AuthorizationDetail, StreamAccess
+from pdpp_reference.resource_server.bearer import BearerCheck, Protected
+from pdpp_reference.sample_data import load_catalogue
+from pdpp_reference.sources import SourceCatalogue
+
+MCP = "/mcp"
+
+declared = Declared()
+
+
+def _bearer(headers: Headers) -> str:
+    return headers.get("authorization", "").partition(" ")[2]
+
+
+def _everything(catalogue: SourceCatalogue, bearer: AccessToken, resource: str) -> AccessToken:
+    """Return a client token for all streams of all sources."""
+    grants = tuple(
+        Grant(
+            id=f"grt_{position}",
+            package_id=None,
+            client_id=bearer.client_id,
+            subject_id=bearer.subject_id,
+            detail=AuthorizationDetail(
+                type="everything",
+                source_kind=source.kind,
+                source_id=source.id,
+                purpose_code="urn:none",
+                access_mode="continuous",
+                streams=tuple(StreamAccess(stream.name) for stream in source.streams),
+            ),
+            resource=resource,
+            created_at=bearer.issued_at,
+            revoked_at=None,
+        )
+        for position, source in enumerate(catalogue.sources)
+    )
+    return replace(bearer, kind="client", resource=resource, grants=grants)
+
+
+class _Lenient(BearerCheck):
+    """The conforming check; what it refuses is looked at again by ``mcp_anyway`` and ``rest_anyway``."""
+
+    def __init__(self, parts: Collaborators) -> None:
+        super().__init__(parts.settings, parts.access_tokens)
+        self._parts = parts
+
+    def at_mcp(self, headers: Headers) -> AccessToken:
+        try:
+            return super().at_mcp(headers)
+        except RestError:
+            token = self.anyway(headers)
+            if token is None:
+                raise
+            return _everything(self._parts.catalogue, token, self._settings.mcp_resource)
+
+    def at_rest(self, headers: Headers) -> AccessToken:
+        try:
+            return super().at_rest(headers)
+        except RestError:
+            token = self.anyway(headers)
+            if token is None:
+                raise
+            return replace(token, kind="owner")
+
+    def anyway(self, headers: Headers) -> AccessToken | None:
+        """Return the token that passes although it should not."""
+        return None
+
+    def somebody(self) -> AccessToken:
+        """Return a token for whom nothing was issued."""
+        return AccessToken("client", "nobody", "owner", "", (), None, None, 0.0, 2.0**33)
+
+
+# -- the owner's token -------------------------------------------------------------------------------------------------
+
+
+class _OwnerAtMcp(_Lenient):
+    def at_rest(self, headers: Headers) -> AccessToken:
+        return BearerCheck.at_rest(self, headers)
+
+    def anyway(self, headers: Headers) -> AccessToken | None:
+        token = self._tokens.active(_bearer(headers))
+        return token if token is not None and token.kind == "owner" else None
+
+
+@declared.replacing("An owner token passes at /mcp.", "PRO-04")
+def owner_at_mcp(parts: Collaborators) -> None:
+    parts.bearer_check = _OwnerAtMcp(parts)
+
+
+class _OwnerIsUnknown(BearerCheck):
+    def at_mcp(self, headers: Headers) -> AccessToken:
+        token = self._tokens.active(_bearer(headers))
+        if token is not None and token.kind == "owner":
+            raise RestError("authentication_error", "the access token is unknown", status=401)
+        return super().at_mcp(headers)
+
+
+@declared.replacing("An owner token is refused at /mcp as if nobody knew it.", "CHG-02")
+def owner_refused_as_unknown(parts: Collaborators) -> None:
+    parts.bearer_check = _OwnerIsUnknown(parts.settings, parts.access_tokens)
+
+
+@declared.altering(MCP, "The owner-token error points nowhere.", "CHG-02")
+def owner_error_points_nowhere(answer: Answered) -> None:
+    if answer.status == 403:
+        answer.members = {"error": {"code": "permission_error", "message": "no"}}
+
+
+@declared.altering(MCP, "The owner-token error tells what the owner has.", "CHG-02")
+def owner_error_tells_records(answer: Answered) -> None:
+    if answer.status == 403:
+        answer.update(hint=_some_records())
+
+
+def _some_records() -> str:
+    return json.dumps([list(stream.records[:20]) for source in load_catalogue().sources for stream in source.streams])
+
+
+class _OwnerTriedOnceIsDead(BearerCheck):
+    def __init__(self, parts: Collaborators) -> None:
+        super().__init__(parts.settings, parts.access_tokens)
+        self._tried: set[str] = set()
+
+    def at_mcp(self, headers: Headers) -> AccessToken:
+        try:
+            return super().at_mcp(headers)
+        except RestError as error:
+            if error.status == 403:
+                self._tried.add(_bearer(headers))
+            raise
+
+    def active_token(self, headers: Headers, protected: Protected) -> AccessToken:
+        if _bearer(headers) in self._tried:
+            raise RestError("authentication_error", "the access token was revoked", status=401)
+        return super().active_token(headers, protected)
+
+
+@declared.replacing("An owner token that was tried at /mcp is dead everywhere.", "CHG-02")
+def owner_token_dies_at_mcp(parts: Collaborators) -> None:
+    parts.bearer_check = _OwnerTriedOnceIsDead(parts)
+
+
+class _OnlyThis:
+    """Lets the owner's token into /mcp for some requests."""
+
+    def __init__(self, app: ASGIApp, let_in: Callable[[Request], bool]) -> None:
+        self._app = app
+        self._let_in = let_in
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == MCP and self._let_in(Request(scope)):
+            start = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]}
+            await send(start)
+            await send({"type": "http.response.body", "body": b": open\n\n"})
+            return
+        await self._app(scope, receive, send)
+
+
+@declared.wrapping("GET opens a stream at /mcp for any bearer.", "CHG-02")
+def stream_open_to_owner(app: ASGIApp) -> ASGIApp:
+    return _OnlyThis(app, lambda request: request.method == "GET" and "authorization" in request.headers)
+
+
+class _OwnerNowhere(BearerCheck):
+    def at_rest(self, headers: Headers) -> AccessToken:
+        raise RestError("permission_error", "nobody has access here", status=403)
+
+
+@declared.replacing("An owner token is good for nothing.", "CHG-09")
+def owner_refused_at_rest(parts: Collaborators) -> None:
+    parts.bearer_check = _OwnerNowhere(parts.settings, parts.access_tokens)
+
+
+@declared.altering("/v1/owner/control", "The owner's control surface is not there.", "CHG-09")
+def no_control_surface(answer: Answered) -> None:
+    answer.status = 404
+
+
+# -- the client's token ------------------------------------------------------------------------------------------------
+
+
+class _ClientAtRest(_Lenient):
+    def at_mcp(self, headers: Headers) -> AccessToken:
+        return BearerCheck.at_mcp(self, headers)
+
+    def anyway(self, headers: Headers) -> AccessToken | None:
+        token = self._tokens.active(_bearer(headers))
+        return token if token is not None and token.kind == "client" else None
+
+
+@declared.replacing("A grant-scoped token opens the owner's REST surface.", "PRO-03")
+def grant_token_is_owner(parts: Collaborators) -> None:
+    parts.bearer_check = _ClientAtRest(parts)
+
+
+class _PackageAtRest(_ClientAtRest):
+    def anyway(self, headers: Headers) -> AccessToken | None:
+        token = super().anyway(headers)
+        return token if token is not None and token.package_id is not None else None
+
+
+@declared.replacing("A package's token opens the owner's REST surface.", "PRO-03")
+def package_token_is_owner(parts: Collaborators) -> None:
+    parts.bearer_check = _PackageAtRest(parts)
+
+
+class _PackageRefused(BearerCheck):
+    def at_mcp(self, headers: Headers) -> AccessToken:
+        token = super().at_mcp(headers)
+        if token.package_id is not None:
+            raise RestError("permission_error", "packages are not taken here", status=403)
+        return token
+
+
+@declared.replacing("A package's token is refused at /mcp.", "PRO-04")
+def package_refused_at_mcp(parts: Collaborators) -> None:
+    parts.bearer_check = _PackageRefused(parts.settings, parts.access_tokens)
+
+
+class _ClientRefused(BearerCheck):
+    def at_mcp(self, headers: Headers) -> AccessToken:
+        super().at_mcp(headers)
+        raise RestError("permission_error", "nobody is taken here", status=403)
+
+
+@declared.replacing("A client token from the device flow is refused at /mcp.", "CHG-01")
+def client_refused_at_mcp(parts: Collaborators) -> None:
+    parts.bearer_check = _ClientRefused(parts.settings, parts.access_tokens)
+
+
+# -- what is no access token -------------------------------------------------------------------------------------------
+
+
+class _AnyUse(StoredAccessTokens):
+    def active(self, bearer: str) -> AccessToken | None:
+        with self._store.transaction() as connection:
+            token = self._tokens.find(connection, bearer)
+            if token is None or not self._tokens.is_active(connection, token):
+                return None
+            return _as_access_token(token, self._tokens.grants_of(connection, token))
+
+
+def _as_access_token(token: IssuedToken, grants: tuple[Grant, ...]) -> AccessToken:
+    return AccessToken(
+        kind=token.kind,
+        client_id=token.client_id,
+        subject_id=token.subject_id,
+        resource=token.resource,
+        grants=grants,
+        grant_id=token.grant_id,
+        package_id=token.package_id,
+        issued_at=token.issued_at,
+        expires_at=token.expires_at,
+    )
+
+
+@declared.replacing("A refresh token is as good as an access token at /mcp.", "RSC-19")
+def refresh_as_access(parts: Collaborators) -> None:
+    parts.bearer_check = BearerCheck(parts.settings, _AnyUse(parts.store, parts.tokens))
+
+
+class _DeviceCodePasses(_Lenient):
+    def anyway(self, headers: Headers) -> AccessToken | None:
+        with self._parts.store.transaction() as connection:
+            found = self._parts.requests.by_device_code(connection, _bearer(headers))
+        return None if found is None else self.somebody()
+
+
+@declared.replacing("A device code passes as an access token.", "RSC-19")
+def device_code_as_access(parts: Collaborators) -> None:
+    parts.bearer_check = _DeviceCodePasses(parts)
+
+
+class _UserCodePasses(_Lenient):
+    def anyway(self, headers: Headers) -> AccessToken | None:
+        with self._parts.store.transaction() as connection:
+            found = self._parts.requests.by_user_code(connection, _bearer(headers).replace("-", ""))
+        return None if found is None else self.somebody()
+
+
+@declared.replacing("A user code passes as an access token.", "RSC-19")
+def user_code_as_access(parts: Collaborators) -> None:
+    parts.bearer_check = _UserCodePasses(parts)
+
+
+class _SessionPasses(_Lenient):
+    def anyway(self, headers: Headers) -> AccessToken | None:
+        connection = HTTPConnection({"type": "http", "headers": headers.raw})
+        session = self._parts.sessions.current(connection)  # type: ignore[arg-type]
+        return None if session is None else self.somebody()
+
+
+@declared.replacing("The owner's cookies pass in place of an access token.", "RSC-19")
+def session_as_access(parts: Collaborators) -> None:
+    parts.bearer_check = _SessionPasses(parts)
+
+
+# -- beyond the grant --------------------------------------------------------------------------------------------------
+
+
+class _Widened(BearerCheck):
+    """Reads each grant as ``widened`` says."""
+
+    def __init__(self, parts: Collaborators, widened: Callable[[AuthorizationDetail], AuthorizationDetail]) -> None:
+        super().__init__(parts.settings, parts.access_tokens)
+        self._widened = widened
+
+    def at_mcp(self, headers: Headers) -> AccessToken:
+        token = super().at_mcp(headers)
+        return replace(
+            token, grants=tuple(replace(grant, detail=self._widened(grant.detail)) for grant in token.grants)
+        )
+
+
+@declared.replacing("The MCP server serves every stream to every grant.", "PRO-05")
+def grant_not_enforced_rs(parts: Collaborators) -> None:
+    class _Everything(BearerCheck):
+        def at_mcp(self, headers: Headers) -> AccessToken:
+            return _everything(parts.catalogue, super().at_mcp(headers), parts.settings.mcp_resource)
+
+    parts.bearer_check = _Everything(parts.settings, parts.access_tokens)
+
+
+def _streams(detail: AuthorizationDetail, **changed: object) -> AuthorizationDetail:
+    return replace(detail, streams=tuple(replace(stream, **changed) for stream in detail.streams))  # type: ignore[arg-type]
+
+
+@declared.replacing("The MCP server serves fields that were left out.", "PRO-05")
+def fields_not_enforced_rs(parts: Collaborators) -> None:
+    parts.bearer_check = _Widened(parts, lambda detail: _streams(detail, fields=None))
+
+
+@declared.replacing("The MCP server serves records outside the granted time.", "PRO-05")
+def time_not_enforced_rs(parts: Collaborators) -> None:
+    parts.bearer_check = _Widened(parts, lambda detail: _streams(detail, time_range=None))
+
+
+def _asked_stream(answer: Answered) -> str | None:
+    try:
+        arguments = json.loads(answer.request_body)["params"]["arguments"]
+        return str(arguments["stream"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+@declared.altering(MCP, "A refusal tells whether the stream exists.", "PRO-05")
+def refusal_tells_what_exists(answer: Answered) -> None:
+    names = {stream.name for source in load_catalogue().sources for stream in source.streams}
+    if b"stream_not_allowed" in answer.body and _asked_stream(answer) not in names:
+        answer.body = answer.body.replace(b"stream_not_allowed", b"stream_not_found")
+
+
+@declared.altering(MCP, "A refusal's message tells whether the stream exists.", "PRO-05")
+def refusal_message_tells_what_exists(answer: Answered) -> None:
+    names = {stream.name for source in load_catalogue().sources for stream in source.streams}
+    if b"stream_not_allowed" in answer.body and _asked_stream(answer) not in names:
+        answer.body = answer.body.replace(b"no stream of that name is within what was granted", b"no such stream")
+
+
+@declared.altering(MCP, "The schema names streams that were not granted.", "PRO-05")
+def schema_tells_all_streams(answer: Answered) -> None:
+    try:
+        asked = json.loads(answer.request_body)["params"]["name"] == "schema"
+    except (ValueError, KeyError, TypeError):
+        asked = False
+    result = answer.members.get("result")
+    if asked and isinstance(result, dict) and "streams" in (result.get("structuredContent") or {}):
+        result["structuredContent"]["streams"] += [
+            {"name": stream.name} for source in load_catalogue().sources for stream in source.streams
+        ]
+        answer.update(result=result)

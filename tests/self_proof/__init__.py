@@ -1,0 +1,1 @@
+"""Proof that every check can fail: each deliberate defect turns exactly its declared requirements red."""
