@@ -46,22 +46,52 @@ def metadata_203(answer: Answered) -> None:
     answer.status = 203
 
 
-@declared.rewriting(METADATA, "The issuer carries a query.", "ASM-04")
+@declared.rewriting(
+    METADATA,
+    "The issuer carries a query.",
+    "ASM-04",
+    "ASM-05",
+    "PRM-10",
+    "MET-18",
+    why="Such an issuer is not the identifier that anybody else names.",
+)
 def issuer_query(document: Document) -> None:
     document["issuer"] += "?tenant=1"
 
 
-@declared.rewriting(METADATA, "The issuer is an http URL of another machine.", "ASM-04")
+@declared.rewriting(
+    METADATA,
+    "The issuer is an http URL of another machine.",
+    "ASM-04",
+    "ASM-02",
+    "ASM-05",
+    "PRM-10",
+    "MET-18",
+    why="It is somebody else's issuer, which no document agrees with.",
+)
 def issuer_http(document: Document) -> None:
     document["issuer"] = "http://pdpp.example.org"
 
 
-@declared.rewriting(METADATA, "The issuer ends in a slash that its identifier does not have.", "ASM-05")
+@declared.rewriting(
+    METADATA,
+    "The issuer ends in a slash that its identifier does not have.",
+    "ASM-05",
+    "PRM-10",
+    "MET-18",
+    why="No other document spells the issuer so.",
+)
 def issuer_trailing_slash(document: Document) -> None:
     document["issuer"] += "/"
 
 
-@declared.rewriting(METADATA, "A member has no elements and is there all the same.", "ASM-09")
+@declared.rewriting(
+    METADATA,
+    "A member has no elements and is there all the same.",
+    "ASM-09",
+    "ASM-20",
+    why="Scopes are in use, and an empty list names none.",
+)
 def empty_scopes_supported(document: Document) -> None:
     document["scopes_supported"] = []
 
@@ -81,17 +111,31 @@ def host_believed(answer: Answered) -> None:
 # -- the device grant --------------------------------------------------------------------------------------------------
 
 
-@declared.rewriting(METADATA, "The device-code grant type is not listed.", "ASM-10")
+@declared.rewriting(
+    METADATA, "The device-code grant type is not listed.", "ASM-10", "ASM-11", why="The endpoint is still advertised."
+)
 def grant_not_advertised(document: Document) -> None:
     document["grant_types_supported"].remove(DEVICE_CODE_GRANT)
 
 
-@declared.rewriting(METADATA, "The grant types are left out, which means authorization code and implicit.", "ASM-10")
+@declared.rewriting(
+    METADATA,
+    "The grant types are left out, which means authorization code and implicit.",
+    "ASM-10",
+    "ASM-11",
+    why="The default denies the device grant, and its endpoint is advertised.",
+)
 def grant_types_left_out(document: Document) -> None:
     del document["grant_types_supported"]
 
 
-@declared.rewriting(METADATA, "A device authorization endpoint is advertised without its grant type.", "ASM-11")
+@declared.rewriting(
+    METADATA,
+    "A device authorization endpoint is advertised without its grant type.",
+    "ASM-11",
+    "ASM-10",
+    why="An endpoint without its grant type means that the grant type is not listed.",
+)
 def endpoint_without_grant(document: Document) -> None:
     document["grant_types_supported"].remove(DEVICE_CODE_GRANT)
 
@@ -116,7 +160,13 @@ def no_authorization_endpoint(document: Document) -> None:
     del document["authorization_endpoint"]
 
 
-@declared.rewriting(METADATA, "An endpoint is plain http on a network.", "ASM-12")
+@declared.rewriting(
+    METADATA,
+    "An endpoint is plain http on a network.",
+    "ASM-12",
+    "MET-07",
+    why="On loopback plain http is excused, so that the endpoint has to lie elsewhere.",
+)
 def http_endpoint(document: Document) -> None:
     document["revocation_endpoint"] = "http://pdpp.example.org/oauth/revoke"
 
@@ -141,7 +191,14 @@ def protected_resources_mismatch(document: Document) -> None:
     document["protected_resources"] = [document["issuer"]]
 
 
-@declared.rewriting(METADATA, "The type of authorization details is not listed.", "ASM-19")
+@declared.rewriting(
+    METADATA,
+    "The type of authorization details is not listed.",
+    "ASM-19",
+    "MET-01",
+    "MET-03",
+    why="PDPP's own list and the device profile name the type that the standard list leaves out.",
+)
 def rar_type_unlisted(document: Document) -> None:
     document["authorization_details_types_supported"] = ["https://pdpp.example.org/other"]
 
@@ -179,12 +236,26 @@ def pre_registered_confidential(document: Document) -> None:
 # -- the device profiles -----------------------------------------------------------------------------------------------
 
 
-@declared.rewriting(METADATA, "The device profiles are not described.", "PRO-11")
+@declared.rewriting(
+    METADATA,
+    "The device profiles are not described.",
+    "PRO-11",
+    "MET-02",
+    "MET-03",
+    "MET-04",
+    why="What is not described says nothing.",
+)
 def profile_unadvertised(document: Document) -> None:
     del document["pdpp_device_authorization_profiles_supported"]
 
 
-@declared.rewriting(METADATA, "The grant-scoped profile promises an owner token.", "MET-02")
+@declared.rewriting(
+    METADATA,
+    "The grant-scoped profile promises an owner token.",
+    "MET-02",
+    "CHG-08",
+    why="An owner token is then offered as the normal MCP setup.",
+)
 def mcp_profile_promises_owner_token(document: Document) -> None:
     profile(document, "grant_scoped_mcp")["pdpp_token_kind"] = "owner"
 
@@ -199,12 +270,25 @@ def profile_does_not_require_resource(document: Document) -> None:
     profile(document, "grant_scoped_mcp")["required_parameters"].remove("resource")
 
 
-@declared.rewriting(METADATA, "The grant-scoped profile names another type than the server supports.", "MET-03")
+@declared.rewriting(
+    METADATA,
+    "The grant-scoped profile names another type than the server supports.",
+    "MET-03",
+    "ASM-19",
+    "MET-01",
+    why="The lists then leave out the type that is asked for.",
+)
 def profile_names_another_type(document: Document) -> None:
     profile(document, "grant_scoped_mcp")["authorization_details_type"] = "https://pdpp.example.org/other"
 
 
-@declared.rewriting(METADATA, "The owner-agent profile is called a normal MCP setup.", "MET-04")
+@declared.rewriting(
+    METADATA,
+    "The owner-agent profile is called a normal MCP setup.",
+    "MET-04",
+    "CHG-08",
+    why="An owner token is then offered as a normal MCP setup.",
+)
 def owner_profile_is_normal_setup(document: Document) -> None:
     profile(document, "trusted_owner_agent")["normal_mcp_setup"] = True
 
@@ -214,6 +298,12 @@ def owner_profile_promises_client_token(document: Document) -> None:
     profile(document, "trusted_owner_agent")["pdpp_token_kind"] = "client"
 
 
-@declared.rewriting(METADATA, "The owner-agent profile does not say that /mcp rejects its bearer.", "MET-04")
+@declared.rewriting(
+    METADATA,
+    "The owner-agent profile does not say that /mcp rejects its bearer.",
+    "MET-04",
+    "CHG-08",
+    why="Nothing keeps a client from trying the owner token at /mcp.",
+)
 def owner_profile_rejection_untold(document: Document) -> None:
     del profile(document, "trusted_owner_agent")["mcp_owner_bearer_rejected"]

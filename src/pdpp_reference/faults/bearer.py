@@ -101,7 +101,13 @@ class _OwnerAtMcp(_Lenient):
         return token if token is not None and token.kind == "owner" else None
 
 
-@declared.replacing("An owner token passes at /mcp.", "PRO-04")
+@declared.replacing(
+    "An owner token passes at /mcp.",
+    "PRO-04",
+    "CHG-02",
+    "CHG-09",
+    why="The change says it twice: /mcp rejects owner tokens, and an owner-agent code's bearer does not satisfy it.",
+)
 def owner_at_mcp(parts: Collaborators) -> None:
     parts.bearer_check = _OwnerAtMcp(parts)
 
@@ -190,7 +196,13 @@ def owner_refused_at_rest(parts: Collaborators) -> None:
     parts.bearer_check = _OwnerNowhere(parts.settings, parts.access_tokens)
 
 
-@declared.altering("/v1/owner/control", "The owner's control surface is not there.", "CHG-09")
+@declared.altering(
+    "/v1/owner/control",
+    "The owner's control surface is not there.",
+    "CHG-09",
+    "PRO-03",
+    why="PRO-03 sees the owner served there first.",
+)
 def no_control_surface(answer: Answered) -> None:
     answer.status = 404
 

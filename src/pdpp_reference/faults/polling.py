@@ -47,7 +47,14 @@ class _NeverRedeemed(AuthorizationRequests):
         return event is Event.REDEEM or super().fire(connection, request_id, event, **values)
 
 
-@declared.replacing("A device code redeems as often as one likes.", "POL-12")
+@declared.replacing(
+    "A device code redeems as often as one likes.",
+    "POL-12",
+    "POL-13",
+    "POL-14",
+    "POL-22",
+    why="Without a redeemed state nothing tells a first redemption from a second, a parallel or a late one.",
+)
 def replay_ok(parts: Collaborators) -> None:
     parts.requests = _NeverRedeemed(parts.clock)
 
@@ -95,7 +102,13 @@ class _DenyIsNoop(AuthorizationRequests):
         return event is Event.DENY or super().fire(connection, request_id, event, **values)
 
 
-@declared.replacing("The owner denies, and nothing happens.", "POL-08")
+@declared.replacing(
+    "The owner denies, and nothing happens.",
+    "POL-08",
+    "CHG-14",
+    "UIX-16",
+    why="The client goes on polling a request that the owner has denied.",
+)
 def deny_stays_pending(parts: Collaborators) -> None:
     parts.requests = _DenyIsNoop(parts.clock)
 
@@ -106,7 +119,13 @@ class _DenyApproves(AuthorizationRequests):
         return super().fire(connection, request_id, happened, **values)
 
 
-@declared.replacing("The owner denies, and the request is approved.", "UIX-16")
+@declared.replacing(
+    "The owner denies, and the request is approved.",
+    "UIX-16",
+    "POL-08",
+    "CHG-14",
+    why="The denied request hands out a token.",
+)
 def deny_approves(parts: Collaborators) -> None:
     parts.requests = _DenyApproves(parts.clock)
 
@@ -139,7 +158,9 @@ class _ApprovalLastsForEver(AuthorizationRequests):
         return super().fire(connection, request_id, event, **values)
 
 
-@declared.replacing("An approved code never expires.", "POL-10")
+@declared.replacing(
+    "An approved code never expires.", "POL-10", "CHG-14", why="CHG-14 includes the approved owner-agent code."
+)
 def expiry_only_when_pending(parts: Collaborators) -> None:
     parts.requests = _ApprovalLastsForEver(parts.clock)
 
@@ -149,7 +170,9 @@ class _LastsForEver(AuthorizationRequests):
         return super().stage(connection, **{**request, "lifetime": _FOR_EVER})
 
 
-@declared.replacing("An undecided code is pending for ever.", "POL-09")
+@declared.replacing(
+    "An undecided code is pending for ever.", "POL-09", "POL-10", "CHG-14", why="Nothing expires, decided or not."
+)
 def expired_still_pending(parts: Collaborators) -> None:
     parts.requests = _LastsForEver(parts.clock)
 
@@ -163,14 +186,27 @@ def _pending_with(status: int, name: str) -> None:
             answer.status = status
 
     what = f"A pending request is answered with status {status}."
-    declared.altering(ENDPOINT, what, "POL-07", name=name)(change)
+    rows, why = ("POL-07", "CHG-13", "POL-16", "POL-17", "POL-18"), "All of them look for a pending answer."
+    declared.altering(ENDPOINT, what, *rows, why=why, name=name)(change)
 
 
 _pending_with(200, "pending_200")
 _pending_with(202, "pending_202")
 
 
-@declared.altering(ENDPOINT, "A pending request is called approved, with no token.", "POL-07")
+@declared.altering(
+    ENDPOINT,
+    "A pending request is called approved, with no token.",
+    "POL-07",
+    "CHG-13",
+    "POL-01",
+    "POL-16",
+    "POL-17",
+    "POL-18",
+    "POL-19",
+    "POL-29",
+    why="All of them look for a pending answer.",
+)
 def pending_without_error(answer: Answered) -> None:
     if answer.members.get("error") == "authorization_pending":
         answer.status, answer.members = 200, {"status": "pending"}
@@ -182,7 +218,14 @@ def bearer_while_pending(answer: Answered) -> None:
         answer.update(access_token="not-yet-but-here", token_type="Bearer")
 
 
-@declared.altering(ENDPOINT, "The errors that end a flow carry a bearer.", "CHG-14")
+@declared.altering(
+    ENDPOINT,
+    "The errors that end a flow carry a bearer.",
+    "CHG-14",
+    "POL-09",
+    "POL-10",
+    why="No error that ends a flow may carry a bearer.",
+)
 def bearer_with_final_errors(answer: Answered) -> None:
     if answer.members.get("error") in ("access_denied", "expired_token"):
         answer.update(access_token="nothing-but-here", token_type="Bearer")
@@ -211,7 +254,13 @@ class _ThrottledFromTheStart(AuthorizationRequests):
         return super().stage(connection, **request, last_polled_at=self._clock.now())
 
 
-@declared.replacing("The first poll is told to slow down.", "POL-16")
+@declared.replacing(
+    "The first poll is told to slow down.",
+    "POL-16",
+    "CHG-13",
+    "POL-07",
+    why="The first poll is where the pending state is looked for.",
+)
 def first_poll_slow_down(parts: Collaborators) -> None:
     parts.requests = _ThrottledFromTheStart(parts.clock)
 
@@ -260,7 +309,14 @@ class _OneThrottleForAll(DeviceCodeGrant):
         return answer
 
 
-@declared.replacing("All device codes share one throttle.", "POL-18")
+@declared.replacing(
+    "All device codes share one throttle.",
+    "POL-18",
+    "CHG-13",
+    "POL-16",
+    "POL-17",
+    why="A device is slowed down by others from its first poll on.",
+)
 def shared_throttle(parts: Collaborators) -> None:
     _grant(parts, _OneThrottleForAll)
 
@@ -277,7 +333,13 @@ class _NotBound(DeviceCodeGrant):
         return super()._poll(connection, owner, device_code, form)
 
 
-@declared.replacing("A device code is good for any client.", "POL-05")
+@declared.replacing(
+    "A device code is good for any client.",
+    "POL-05",
+    "POL-18",
+    "POL-22",
+    why="Another client's poll is then taken for the rightful one's.",
+)
 def code_not_bound(parts: Collaborators) -> None:
     _grant(parts, _NotBound)
 
@@ -302,7 +364,12 @@ class _ForeignIsInvalidClient(_ForeignPollAnswered):
     answer = OAuthError("invalid_client", "the device code is not good for this client")
 
 
-@declared.replacing("Another client's code is answered with invalid_client.", "POL-05")
+@declared.replacing(
+    "Another client's code is answered with invalid_client.",
+    "POL-05",
+    "POL-22",
+    why="Another error tells that the code exists.",
+)
 def wrong_error_invalid_client(parts: Collaborators) -> None:
     _grant(parts, _ForeignIsInvalidClient)
 
@@ -389,7 +456,12 @@ class _UnknownIsPending(DeviceCodeGrant):
         return super()._poll(connection, client, device_code, form)
 
 
-@declared.replacing("A code that nobody issued is answered as pending.", "POL-06")
+@declared.replacing(
+    "A code that nobody issued is answered as pending.",
+    "POL-06",
+    "POL-22",
+    why="Unknown codes are then told from foreign ones.",
+)
 def unknown_code_pending(parts: Collaborators) -> None:
     _grant(parts, _UnknownIsPending)
 

@@ -31,12 +31,24 @@ def _without_hint(answer: Answered) -> None:
 # -- where it is, and what it is ---------------------------------------------------------------------------------------
 
 
-@declared.altering(MCP_METADATA_PATH, "The MCP resource has no metadata.", "PRM-01")
+@declared.altering(
+    MCP_METADATA_PATH,
+    "The MCP resource has no metadata.",
+    "PRM-01",
+    "PRM-04",
+    why="What is not there is no JSON object either.",
+)
 def no_prm(answer: Answered) -> None:
     answer.status = 404
 
 
-@declared.wrapping("Neither the challenge nor a well-known location leads to the metadata.", "PRM-02")
+@declared.wrapping(
+    "Neither the challenge nor a well-known location leads to the metadata.",
+    "PRM-02",
+    "PRM-01",
+    "PRM-04",
+    why="What nothing leads to is not there for any client.",
+)
 def prm_nowhere(app: ASGIApp) -> ASGIApp:
     return AlteredAnswers(MovedPath(app, MCP_METADATA_PATH, "/metadata"), MCP, _without_hint)
 
@@ -58,22 +70,67 @@ def prm_text_plain(answer: Answered) -> None:
     answer.headers["content-type"] = "text/plain"
 
 
-@declared.rewriting(MCP_METADATA_PATH, "The resource identifier has a fragment.", "PRM-05")
+@declared.rewriting(
+    MCP_METADATA_PATH,
+    "The resource identifier has a fragment.",
+    "PRM-05",
+    "PRM-07",
+    "PRM-08",
+    "MET-13",
+    "MET-14",
+    "MET-15",
+    "CHG-08",
+    why="Neither the location nor the blocks of the same document spell the resource so.",
+)
 def prm_fragment(document: Document) -> None:
     document["resource"] += "#mcp"
 
 
-@declared.rewriting(MCP_METADATA_PATH, "The resource identifier has a query.", "PRM-06")
+@declared.rewriting(
+    MCP_METADATA_PATH,
+    "The resource identifier has a query.",
+    "PRM-06",
+    "PRM-07",
+    "PRM-08",
+    "MET-13",
+    "MET-14",
+    "MET-15",
+    "CHG-08",
+    why="Neither the location nor the blocks of the same document spell the resource so.",
+)
 def prm_query(document: Document) -> None:
     document["resource"] += "?a=b"
 
 
-@declared.rewriting(MCP_METADATA_PATH, "The resource identifier is another spelling of the URL.", "PRM-07")
+@declared.rewriting(
+    MCP_METADATA_PATH,
+    "The resource identifier is another spelling of the URL.",
+    "PRM-07",
+    "PRM-03",
+    "PRM-08",
+    "MET-13",
+    "MET-14",
+    "MET-15",
+    "CHG-08",
+    why="Neither the location nor the blocks of the same document spell the resource so.",
+)
 def prm_resource_alias(document: Document) -> None:
     document["resource"] = document["resource"].replace("127.0.0.1", "localhost")
 
 
-@declared.rewriting(MCP_METADATA_PATH, "The resource identifier is the origin alone.", "PRM-08")
+@declared.rewriting(
+    MCP_METADATA_PATH,
+    "The resource identifier is the origin alone.",
+    "PRM-08",
+    "PRM-03",
+    "PRM-07",
+    "CHG-08",
+    "MET-13",
+    "MET-14",
+    "MET-15",
+    "MET-18",
+    why="Everything else names the MCP resource as the one that has to be asked for.",
+)
 def prm_resource_origin_only(document: Document) -> None:
     document["resource"] = document["resource"].removesuffix("/mcp")
 
@@ -100,7 +157,14 @@ def prm_query_method(document: Document) -> None:
     document["bearer_methods_supported"] = ["header", "query"]
 
 
-@declared.altering(MCP_METADATA_PATH, "The metadata is only for those who have a token already.", "PRM-17")
+@declared.altering(
+    MCP_METADATA_PATH,
+    "The metadata is only for those who have a token already.",
+    "PRM-17",
+    "PRM-01",
+    "PRM-04",
+    why="Who has no token finds nothing.",
+)
 def prm_requires_auth(answer: Answered) -> None:
     if "authorization" not in answer.request_headers:
         answer.status = 401
@@ -167,7 +231,13 @@ def resource_parameter_optional(document: Document) -> None:
     _block(document, "authorization_code_pkce")["resource_parameter"] = "optional"
 
 
-@declared.rewriting(MCP_METADATA_PATH, "The code flow is described for the root resource.", "MET-14")
+@declared.rewriting(
+    MCP_METADATA_PATH,
+    "The code flow is described for the root resource.",
+    "MET-14",
+    "CHG-08",
+    why="A token for the root resource is then offered as MCP setup.",
+)
 def code_flow_for_root_resource(document: Document) -> None:
     block = _block(document, "authorization_code_pkce")
     block["resource"] = block["resource"].removesuffix("/mcp")
@@ -178,12 +248,24 @@ def device_flow_accepts_owner_bearer(document: Document) -> None:
     _block(document, "device_code")["owner_bearer_accepted"] = True
 
 
-@declared.rewriting(MCP_METADATA_PATH, "The device flow is described without authorization details.", "MET-15")
+@declared.rewriting(
+    MCP_METADATA_PATH,
+    "The device flow is described without authorization details.",
+    "MET-15",
+    "MET-18",
+    why="The device profile names them as required.",
+)
 def device_flow_without_details(document: Document) -> None:
     _block(document, "device_code")["required_parameters"].remove("authorization_details")
 
 
-@declared.rewriting(MCP_METADATA_PATH, "The owner agent's flow is told to be a normal MCP setup.", "MET-16")
+@declared.rewriting(
+    MCP_METADATA_PATH,
+    "The owner agent's flow is told to be a normal MCP setup.",
+    "MET-16",
+    "CHG-08",
+    why="An owner token is then offered as a normal MCP setup.",
+)
 def owner_flow_is_normal_setup(document: Document) -> None:
     _block(document, "owner_agent_device_code")["normal_mcp_setup"] = True
 
@@ -198,7 +280,13 @@ def onboarding_without_warning(document: Document) -> None:
     del document["pdpp_owner_agent_onboarding"]["warning"]
 
 
-@declared.rewriting(ROOT_METADATA_PATH, "Owner-agent onboarding does not say that /mcp rejects its token.", "MET-17")
+@declared.rewriting(
+    ROOT_METADATA_PATH,
+    "Owner-agent onboarding does not say that /mcp rejects its token.",
+    "MET-17",
+    "CHG-08",
+    why="Nothing keeps a client from trying the owner token at /mcp.",
+)
 def onboarding_rejection_untold(document: Document) -> None:
     del document["pdpp_owner_agent_onboarding"]["mcp_owner_bearer_rejected"]
 

@@ -62,7 +62,13 @@ class _EverythingIsMcp(AuthorizationRequests):
         return super().stage(connection, **{**request, "request_kind": "trusted_owner_agent"})
 
 
-@declared.replacing("Every request is stored as an owner agent's.", "PRO-01")
+@declared.replacing(
+    "Every request is stored as an owner agent's.",
+    "PRO-01",
+    "CHG-11",
+    "CHG-17",
+    why="No MCP request is left whose kind could be right.",
+)
 def every_request_is_owner(parts: Collaborators) -> None:
     parts.requests = _EverythingIsMcp(parts.clock)
 
