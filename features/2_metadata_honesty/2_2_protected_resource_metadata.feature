@@ -69,7 +69,7 @@ Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding 
 
     @PRM-17
     Scenario: The metadata is open to a client that knows nothing yet
-      Given the protected resource metadata of the MCP resource
+      When a client looks for the protected resource metadata of the MCP resource
       Then it is served without credentials
 
     @MET-06
