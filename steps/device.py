@@ -10,10 +10,16 @@ from pdpp_conformance import device_requests as requests
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.oauth_client import DeviceAuthorization, Kind, OAuthClient, read_token_response
+from pdpp_conformance.polling import Conversation, judge_all_pending, judge_poll
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Unmet
-from pdpp_conformance.waiting import wait
 
+MANNERS = {
+    "polls, polls again too soon, and then after the interval it was given at first": "impatient",
+    "polls, polls again too soon, and then after the interval as slow_down has made it": "obedient",
+    "polls three times, each time after the interval": "patient",
+    "polls, others poll at once with its code and with theirs, and it polls again after the interval": "disturbed",
+}
 KINDS: dict[str, Kind] = {"MCP": "grant_scoped_mcp", "owner-agent": "trusted_owner_agent"}
 
 
@@ -38,11 +44,6 @@ def an_mcp_device(run: Run, client: OAuthClient) -> DeviceAuthorization:
 @given(parsers.parse("a device authorization of the {kind} kind"), target_fixture="device")
 def a_device_of_kind(run: Run, client: OAuthClient, kind: str) -> DeviceAuthorization:
     return requests.start(run, client, KINDS[kind])
-
-
-@given("an MCP device authorization for two streams", target_fixture="device")
-def an_mcp_device_for_two_streams(run: Run, client: OAuthClient) -> DeviceAuthorization:
-    return client.start("grant_scoped_mcp", run.two_streams())
 
 
 @given(
@@ -145,40 +146,36 @@ def waits_and_polls(request: Any) -> Answer:
 
 @when("the client redeems the device code", target_fixture="answer")
 def redeems(request: Any) -> Answer:
-    return requests.device_of(request).poll()
+    return requests.device_of(request).poll_decided()
 
 
 @when("the client redeems the device code again", target_fixture="answer")
 def redeems_again(device: DeviceAuthorization) -> Answer:
-    return device.poll()
+    return device.poll_decided()
 
 
 @when("the client polls twice", target_fixture="answers")
 def polls_twice(device: DeviceAuthorization) -> list[Answer]:
-    return [device.poll(), device.poll()]
+    return [device.poll(), device.poll_decided()]
 
 
-@given("the client was told to slow down")
-def told_to_slow_down(device: DeviceAuthorization) -> None:
-    device.poll()
-    if device.poll_at_once().error != "slow_down":
-        requests.never_slows_down(device)
+@when(parsers.parse("a device {manner}"), target_fixture="conversation")
+def converses(run: Run, manner: str) -> Conversation:
+    return run.conversations.of(MANNERS[manner])
 
 
-@when("the client polls again after the interval it was given at first", target_fixture="answer")
-def polls_after_first_interval(run: Run, device: DeviceAuthorization) -> Answer:
-    wait(run.waiting, requests.first_interval(device), "the interval before slow_down")
-    return device.poll_at_once()
+@then(
+    parsers.re(
+        r"its (?P<which>first|too early|next) poll is told (?P<code>[a-z_]+)(?:, (?P<other>[a-z_]+) being permitted)?"
+    )
+)
+def poll_is_told(judge: Judgement, conversation: Conversation, which: str, code: str, other: str | None) -> None:
+    judge_poll(judge, conversation, which, code, other)
 
 
-@when("the client polls again after an interval 5 seconds longer", target_fixture="answer")
-def polls_after_longer_interval(device: DeviceAuthorization) -> Answer:
-    return device.poll()
-
-
-@when("another client polls with the same device code at once", target_fixture="foreign_answer")
-def another_polls(run: Run, device: DeviceAuthorization) -> Answer:
-    return run.client("another client").redeem(device.device_code)
+@then("each of its polls is told authorization_pending")
+def all_pending(judge: Judgement, conversation: Conversation) -> None:
+    judge_all_pending(judge, conversation)
 
 
 @when("another client redeems the device code", target_fixture="answer")
@@ -228,7 +225,7 @@ def redeems_adding(run: Run, device: DeviceAuthorization, addition: str) -> Answ
 
 @when("the client redeems the device code for another resource", target_fixture="answer")
 def redeems_for_another_resource(run: Run, device: DeviceAuthorization) -> Answer:
-    return device.poll([("resource", requests.another_resource(run))])
+    return device.poll_decided([("resource", requests.another_resource(run))])
 
 
 @when("the client redeems the device code 8 times at the same moment", target_fixture="answers")
@@ -271,7 +268,7 @@ def verification_uri_is_own(judge: Judgement, run: Run, device_answer: requests.
 
 @then("a plain redemption of the device code still gives a token")
 def still_redeems(judge: Judgement, device: DeviceAuthorization) -> None:
-    answer = device.poll()
+    answer = device.poll_decided()
     judge.that(answer.member("access_token") is not None, "the device code still good", answer.summary)
 
 
@@ -297,7 +294,7 @@ def three_alike(judge: Judgement, answers: list[Answer]) -> None:
 
 @then(parsers.parse("the code redeems to a token of kind {kind}"))
 def redeems_to_kind(judge: Judgement, run: Run, device: DeviceAuthorization, kind: str) -> None:
-    token = read_token_response(device.poll())
+    token = read_token_response(device.poll_decided())
     judge.equal(run.introspect(token.access_token).member("pdpp_token_kind"), kind, "a token of kind")
 
 
@@ -308,7 +305,7 @@ def no_owner_token(judge: Judgement, run: Run, answer: Answer) -> None:
 
 @then("a token of kind client comes of the device code, now or at a plain redemption")
 def client_token_in_the_end(judge: Judgement, run: Run, device: DeviceAuthorization, answer: Answer) -> None:
-    final = answer if answer.status == 200 else device.poll()
+    final = answer if answer.status == 200 else device.poll_decided()
     requests.judge_kind(judge, run, final, run.client_kinds)
 
 

@@ -62,11 +62,6 @@ def approves(run: Run, request: Any) -> DeviceAuthorization:
     return run.approved(requests.device_of(request))
 
 
-@when("the owner approves it without the second stream")
-def approves_without_second(run: Run, device: DeviceAuthorization) -> None:
-    run.approver.approve(device, without_streams=[run.second_stream()])
-
-
 @given("the decision page of an MCP request", target_fixture="page")
 def mcp_decision_page(run: Run) -> Page:
     return run.decision_page("grant_scoped_mcp")

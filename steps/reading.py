@@ -33,9 +33,14 @@ def reads_another(run: Run, token: TokenResponse) -> ToolResult:
     return checks.reader(run, token).query(checks.another_stream(run))
 
 
+@when("the client reads the stream that the owner left out", target_fixture="refusal")
+def reads_left_out(run: Run, token: TokenResponse) -> ToolResult:
+    return checks.reader(run, token).query(run.second_stream())
+
+
 @when("the client reads a stream that does not exist", target_fixture="other_refusal")
 def reads_nonexistent(run: Run, token: TokenResponse) -> ToolResult:
-    return checks.reader(run, token).query("no_such_stream")
+    return checks.reader(run, token).query(checks.NO_STREAM)
 
 
 @when("the client reads that field", target_fixture="refusal")
@@ -70,8 +75,8 @@ def tool_refuses(judge: Judgement, run: Run, refusal: ToolResult, request: Any) 
 
 
 @then("both refusals are alike")
-def refusals_alike(judge: Judgement, refusal: ToolResult, other_refusal: ToolResult) -> None:
-    checks.judge_alike(judge, refusal, other_refusal)
+def refusals_alike(judge: Judgement, run: Run, refusal: ToolResult, other_refusal: ToolResult) -> None:
+    checks.judge_alike(judge, run, refusal, other_refusal)
 
 
 @then("no record holds that field or its value")

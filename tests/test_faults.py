@@ -59,8 +59,7 @@ def test_a_fault_of_the_catalogue_breaks_a_row_that_it_stands_with(known: dict[s
         for name in row.get("faults") or ():
             rows_of.setdefault(name, set()).add(row["id"])
     astray = {name for name, rows in rows_of.items() if name in FAULTS and not FAULTS[name].rows & rows}
-    # PRO-01 says that an incomplete request is refused; the scenarios that hold it bear CHG-12, which says the same.
-    assert astray <= {"profile_confusion"}
+    assert astray == set()
 
 
 def test_several_requirements_need_a_reason() -> None:

@@ -103,7 +103,7 @@ class TestTags:
         assert rows - set(catalogue().requirements) == set()
         assert tasks - set(catalogue().tasks) == set()
         assert len(catalogue().tasks) == 19
-        assert tags - rows - {f"task-{task}" for task in tasks} <= {"browser", "expires", "negative"}
+        assert tags - rows - {f"task-{task}" for task in tasks} <= {"browser", "expires", "negative", "paced"}
 
     def test_no_two_become_one_marker(self) -> None:
         """Tags that differ stay apart as markers."""

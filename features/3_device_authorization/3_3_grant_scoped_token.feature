@@ -120,11 +120,20 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
 
     @PRO-07
     Scenario: A stream that the owner left out is not in the grant
-      Given an MCP device authorization for two streams
-      When the owner approves it without the second stream
-      And the client redeems the device code
-      Then the authorization details in the answer name the first stream only
-      And the second stream cannot be read
+      Given a client token for two streams of which the owner left out the second
+      When the resource server introspects it
+      Then the authorization details in introspection name the first stream only
+
+    @PRO-07
+    Scenario: A stream that the owner left out cannot be read
+      Given a client token for two streams of which the owner left out the second
+      When the client reads the stream that the owner left out
+      Then the tool refuses, and nothing of the owner is told
+
+    @TOK-07
+    Scenario: The authorization details come back as granted, not as asked for
+      Given a client token for two streams of which the owner left out the second
+      Then the authorization details in the token response name the first stream only
 
     @CHG-10 @TOK-09
     Scenario: What is asked for at redemption widens nothing

@@ -34,35 +34,33 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
       When the client polls at once
       Then it is refused with authorization_pending, slow_down being permitted
 
+  @paced
+  Rule: Before the owner decides, a device keeps the interval
+
     @POL-15
     Scenario: Polling faster than the interval is told to slow down
-      Given an MCP device authorization
-      And the client polls
-      When the client polls at once
-      Then it is refused with slow_down, authorization_pending being permitted
-      And there is no token in the answer
+      When a device polls, polls again too soon, and then after the interval it was given at first
+      Then its too early poll is told slow_down, authorization_pending being permitted
 
     @POL-30
     Scenario: After slow_down the old interval is too short
-      Given an MCP device authorization
-      And the client was told to slow down
-      When the client polls again after the interval it was given at first
-      Then it is refused with slow_down, authorization_pending being permitted
+      When a device polls, polls again too soon, and then after the interval it was given at first
+      Then its next poll is told slow_down, authorization_pending being permitted
 
     @POL-17
-    Scenario: A client that obeys slow_down is served again
-      Given an MCP device authorization
-      And the client was told to slow down
-      When the client polls again after an interval 5 seconds longer
-      Then it is refused with authorization_pending
+    Scenario: A device that obeys slow_down is served again
+      When a device polls, polls again too soon, and then after the interval as slow_down has made it
+      Then its next poll is told authorization_pending
+
+    @POL-17
+    Scenario: A device that keeps its interval is never told to slow down
+      When a device polls three times, each time after the interval
+      Then each of its polls is told authorization_pending
 
     @POL-18
-    Scenario: Nobody else's polling slows the client down
-      Given an MCP device authorization
-      And the client polls
-      When another client polls with the same device code at once
-      And the client waits its interval and polls
-      Then it is refused with authorization_pending
+    Scenario: Nobody else's polling slows a device down
+      When a device polls, others poll at once with its code and with theirs, and it polls again after the interval
+      Then its next poll is told authorization_pending
 
   Rule: After the owner has decided
 

@@ -14,11 +14,10 @@ from pdpp_conformance.discovery import DEVICE_CODE_GRANT
 from pdpp_conformance.exchange import Answer, is_loopback, origin_of
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.metadata_checks import secure_url
-from pdpp_conformance.oauth_client import DEFAULT_INTERVAL_SECONDS, DeviceAuthorization, Kind, OAuthClient
+from pdpp_conformance.oauth_client import DeviceAuthorization, Kind, OAuthClient
 from pdpp_conformance.run import Run
 from pdpp_conformance.variations import AUTHORIZATION_DETAILS, RESOURCES
 from pdpp_conformance.verdict import Blocked, NotApplicable
-from pdpp_conformance.waiting import SERVER_TRUNCATION_SECONDS
 
 Parameters = list[tuple[str, str]]
 
@@ -178,22 +177,6 @@ def redeem_three_bad_codes(run: Run, device: DeviceAuthorization) -> list[Answer
     """Redeem an unknown code, another client's code, and one that was redeemed."""
     foreign = start(run, run.client("another client"), "grant_scoped_mcp")
     return [device.client.redeem(code) for code in (secrets.token_urlsafe(32), foreign.device_code, device.device_code)]
-
-
-def never_slows_down(device: DeviceAuthorization) -> None:
-    """Tell that there is no ``slow_down`` to obey.
-
-    Raises:
-        NotApplicable: always; a server may answer ``authorization_pending`` to every poll.
-    """
-    raise NotApplicable(f"the server told nobody to slow down at an interval of {device.interval:g} s, which it may")
-
-
-def first_interval(device: DeviceAuthorization) -> float:
-    """Return how long the client waits that has not heard ``slow_down``: the first interval, and a little."""
-    interval = device.answer.member("interval")
-    seconds = float(interval) if isinstance(interval, int | float) else float(DEFAULT_INTERVAL_SECONDS)
-    return seconds + SERVER_TRUNCATION_SECONDS
 
 
 def approve_around_restart(run: Run, device: DeviceAuthorization, moment: str) -> None:

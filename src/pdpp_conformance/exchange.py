@@ -6,7 +6,9 @@ import ipaddress
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +24,8 @@ MOST_BODY_BYTES = 1024 * 1024
 FORM = "application/x-www-form-urlencoded"
 
 Headers = Sequence[tuple[str, str]]
+
+_BESIDE: ContextVar[bool] = ContextVar("beside the scenarios", default=False)
 
 
 class NoAnswer(Unmet):
@@ -247,13 +251,22 @@ class Recorder:
             raise OffLimits(f"a request to {origin_of(url)} would carry a credential; it is not the origin under test")
         return self._exchange(method, url, actor, sent, body, timeout)
 
+    @contextmanager
+    def beside_the_scenarios(self) -> Iterator[None]:
+        """Keep this thread's exchanges apart: they belong to no scenario that happens to run meanwhile."""
+        token = _BESIDE.set(True)
+        try:
+            yield
+        finally:
+            _BESIDE.reset(token)
+
     def record(self, exchange: Exchange) -> None:
         """Keep an exchange that someone else made (a browser, an SDK), after learning its secrets."""
         with self._lock:
             exchange.number = len(self.exchanges) + 1
-            exchange.scenario = self.scenario
+            exchange.scenario = None if _BESIDE.get() else self.scenario
             self.exchanges.append(exchange)
-        self._learn(exchange)
+            self._learn(exchange)
 
     def close(self) -> None:
         """Close every connection."""

@@ -16,6 +16,8 @@ class Judgement:
         self.expected: str | None = None
         self.observed: str | None = None
         self.notes: list[str] = []
+        self.exchanges: list[int] = []
+        """Numbers of exchanges outside the scenario that it rests on."""
 
     def that(self, met: bool, expected: str, observed: str) -> None:
         """Judge one statement.
@@ -52,6 +54,10 @@ class Judgement:
         """Judge that an answer hands out no token."""
         found = [name for name in ("access_token", "refresh_token", "id_token") if answer.member(name) is not None]
         self.that(not found, "no token in the answer", f"{answer.summary} with {', '.join(found) or 'none'}")
+
+    def rests_on(self, *answers: Answer) -> None:
+        """Count answers that came before the scenario, or beside it, among its evidence."""
+        self.exchanges += [answer.number for answer in answers if answer.number not in self.exchanges]
 
     def note(self, text: str) -> None:
         """Add a remark that the report shows beside the verdict."""

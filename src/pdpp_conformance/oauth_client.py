@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,11 +32,21 @@ class DeviceAuthorization:
     verification_uri: str = field(repr=False)
     verification_uri_complete: str | None = field(repr=False)
     expires_in: float
-    interval: float
     requested_at: float
+    interval: float = field(init=False)
+    """The interval in force, in seconds: the one that was told, and 5 more for each ``slow_down``."""
     last_polled_at: float | None = None
     redeemed: Answer | None = field(default=None, repr=False)
     """The answer that held the tokens, once the code was redeemed."""
+
+    def __post_init__(self) -> None:
+        self.interval = self.told_interval
+
+    @property
+    def told_interval(self) -> float:
+        """The interval of the response, in seconds, whatever ``slow_down`` has made of it; 5 where there is none."""
+        told = self.answer.member("interval")
+        return float(told) if _is_number(told) else float(DEFAULT_INTERVAL_SECONDS)
 
     @property
     def expires_at(self) -> float:
@@ -43,11 +54,33 @@ class DeviceAuthorization:
         return self.requested_at + self.expires_in
 
     def poll(self, parameters: Parameters = ()) -> Answer:
-        """Poll as RFC 8628 §3.5 asks: not before the interval in force has passed since the last poll."""
-        if self.last_polled_at is not None:
-            due = self.last_polled_at + self.interval + SERVER_TRUNCATION_SECONDS
-            self.client.waiting.until(due, "the interval between two polls")
+        """Poll as RFC 8628 §3.5 asks: not before the interval in force has passed since the last poll.
+
+        A first poll that is told to slow down, which is permitted, is repeated once when that interval has passed.
+        """
+        first = self.last_polled_at is None
+        if not first:
+            self._wait_for_interval()
+        answer = self.poll_at_once(parameters)
+        return self._obey(answer, parameters) if first else answer
+
+    def poll_decided(self, parameters: Parameters = ()) -> Answer:
+        """Poll for a code that is decided or redeemed: no interval to wait for, as only a pending one is throttled.
+
+        A server that asks to slow down all the same is obeyed, and asked again.
+        """
+        return self._obey(self.poll_at_once(parameters), parameters)
+
+    def _obey(self, answer: Answer, parameters: Parameters) -> Answer:
+        if answer.error != "slow_down":
+            return answer
+        self._wait_for_interval()
         return self.poll_at_once(parameters)
+
+    def _wait_for_interval(self) -> None:
+        assert self.last_polled_at is not None
+        due = self.last_polled_at + self.interval + SERVER_TRUNCATION_SECONDS
+        self.client.waiting.until(due, "the interval between two polls")
 
     def poll_at_once(self, parameters: Parameters = ()) -> Answer:
         """Poll now, however soon that is; ``slow_down`` grows the interval in force by 5 seconds."""
@@ -91,6 +124,12 @@ class OAuthClient:
         self._recorder = recorder
         self._discovery = discovery
         self._scope = scope
+
+    def on_clock(self, waiting: Waiting) -> OAuthClient:
+        """Return the same client, waiting on another clock; what it is issued is revoked with the rest."""
+        other = copy.copy(self)
+        other.waiting = waiting
+        return other
 
     def endpoint(self, name: str) -> str:
         """Return an endpoint's URL.
@@ -142,11 +181,7 @@ class OAuthClient:
                 f"a well-formed device authorization request of kind {kind} was answered {answer.summary}",
                 unblock="a deployment that answers it with codes",
             )
-        complete, interval, expires_in = (
-            members("verification_uri_complete"),
-            members("interval"),
-            members("expires_in"),
-        )
+        complete, expires_in = members("verification_uri_complete"), members("expires_in")
         return DeviceAuthorization(
             client=self,
             kind=kind,
@@ -156,7 +191,6 @@ class OAuthClient:
             verification_uri=uri,
             verification_uri_complete=complete if isinstance(complete, str) else None,
             expires_in=float(expires_in) if _is_number(expires_in) else 600.0,
-            interval=float(interval) if _is_number(interval) else DEFAULT_INTERVAL_SECONDS,
             requested_at=requested_at,
         )
 

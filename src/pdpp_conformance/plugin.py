@@ -147,7 +147,7 @@ class Session:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Mark each scenario with its requirements' levels; what has to expire goes last."""
+        """Mark each scenario with its requirements' levels; what takes its time goes last."""
         from pdpp_conformance.feature_files import ScenarioFacts, scenario_items
 
         for item in scenario_items(items):
@@ -156,7 +156,7 @@ class Session:
             for row in facts.requirement_ids:
                 if row in self._catalogue.requirements:
                     item.add_marker(self._catalogue.requirements[row].level.value.lower())
-        items.sort(key=lambda item: item.get_closest_marker("expires") is not None)
+        items.sort(key=lambda item: [item.get_closest_marker(tag) is not None for tag in ("expires", "paced")])
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -203,11 +203,12 @@ class Session:
         except Exception as error:
             self._fault("opening the run", error)
             return False
-        if any("expires" in facts.tags for facts in self._selected):
-            try:
-                self._run.start_early()
-            except Exception as error:
-                self._fault("starting what has to expire", error)
+        for tag, start in (("paced", self._run.begin_conversations), ("expires", self._run.start_expiring)):
+            if any(tag in facts.tags for facts in self._selected):
+                try:
+                    start()
+                except Exception as error:
+                    self._fault(f"starting what takes its time ({tag})", error)
         return True
 
     def _on_sigterm(self, _signum: int, _frame: FrameType | None) -> None:
@@ -302,7 +303,8 @@ class Session:
             run.recorder.scenario = None
             result.duration_s = time.monotonic() - started
             result.waited_s = run.waiting.waited_s - waited
-            result.exchanges = [exchange.number for exchange in run.recorder.exchanges[before:]]
+            own = [exchange.number for exchange in run.recorder.exchanges[before:] if exchange.scenario == facts.id]
+            result.exchanges = sorted({*own, *result.judgement.exchanges})
             take = getattr(run.approver, "take_attachments", None)
             result.attachments = take() if take is not None else []
 
@@ -343,6 +345,8 @@ class Session:
         if isinstance(error, KeyboardInterrupt | pytest.exit.Exception):
             return report
         result.conclude(_as_conclusion(error))
+        if error is not None and self._run is not None:
+            self._run.stop_sharing()
         if result.verdict is Verdict.ERROR and error is not None:
             self._fault(result.facts.id, error)
         verdict = result.verdict_by(self._catalogue)

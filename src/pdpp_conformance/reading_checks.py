@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,12 @@ from pdpp_conformance.reading import (
 )
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Blocked, NotApplicable, Unmet
+
+NO_STREAM = "no_such_stream"
+"""The name of a stream that no source has."""
+
+_OF_ONE_REQUEST = re.compile(r"\b(?:[a-z]+_)?[0-9A-Za-z-]*\d[0-9A-Za-z-]{7,}\b")
+"""Request ids and times, which differ from one refusal to the next."""
 
 
 @dataclass(frozen=True)
@@ -124,10 +131,17 @@ def judge_refusal(judge: Judgement, run: Run, refusal: ToolResult, request: pyte
     judge.that(not leaked, "a refusal that tells nothing of the owner", f"{len(leaked)} of the owner's values in it")
 
 
-def judge_alike(judge: Judgement, refusal: ToolResult, other: ToolResult) -> None:
-    """Two refusals that must not tell what exists: the same code, no more told in one than in the other."""
+def judge_alike(judge: Judgement, run: Run, refusal: ToolResult, other: ToolResult) -> None:
+    """Two refusals that must not tell what exists: the same code and words, the stream's own name aside."""
     judge.that(refusal.is_error and other.is_error, "two refusals", f"{refusal.is_error} and {other.is_error}")
     judge.equal(other.error_code, refusal.error_code, "the code of both refusals")
+    told = _told_of(refusal, another_stream(run))
+    judge.equal(_told_of(other, NO_STREAM), told, "both refusals in the same words:")
+
+
+def _told_of(refusal: ToolResult, stream: str) -> str:
+    """What a refusal tells, without the stream's name and whatever differs from one request to the next."""
+    return _OF_ONE_REQUEST.sub("…", refusal.everything.replace(stream, "…"))
 
 
 def judge_field_absent(judge: Judgement, narrow: Narrow, result: ToolResult) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from pdpp_conformance.discovery import DEVICE_CODE_GRANT, Discovery, discover
 from pdpp_conformance.exchange import Answer, NoAnswer, OffLimits, Recorder
 from pdpp_conformance.mcp_client import McpSession
 from pdpp_conformance.oauth_client import DeviceAuthorization, Kind, OAuthClient, TokenResponse, read_token_response
+from pdpp_conformance.polling import Conversations
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.target import Credentials, Target
 from pdpp_conformance.verdict import Blocked, Conclusion, Excluded
@@ -77,6 +79,7 @@ class Run:
         self._shared: dict[str, TokenResponse] = {}
         self._offer: DataOffer | None = None
         self._expiring: dict[tuple[str, Kind], DeviceAuthorization] = {}
+        self.conversations = Conversations(self)
         self.waiting: Waiting
         self.approver: Approver
         self.discovery: Discovery
@@ -132,6 +135,7 @@ class Run:
     def close(self) -> None:
         """Remove what was created, and end what was started; what cannot be removed is residue."""
         self.recorder.scenario = None
+        self.conversations.stop()
         try:
             if hasattr(self, "discovery") and self.bundled is None:
                 self._clean_up()
@@ -238,10 +242,17 @@ class Run:
         """Return the run's one client token for a package of two sources."""
         return self.shared_token("package", self.two_sources)
 
-    def shared_token(self, name: str, details: Callable[[], list[dict[str, Any]]]) -> TokenResponse:
+    def narrowed_token(self) -> TokenResponse:
+        """Return the run's one client token for two streams of which the owner left out the second."""
+        second = [self.second_stream()]
+        return self.shared_token("narrowed", self.two_streams, without_streams=second)
+
+    def shared_token(
+        self, name: str, details: Callable[[], list[dict[str, Any]]], *, without_streams: Sequence[str] = ()
+    ) -> TokenResponse:
         """Return the run's one token of that name, granted for ``details`` at the first call."""
         if name not in self._shared:
-            self._shared[name] = self.granted(details(), self.client())
+            self._shared[name] = self.granted(details(), self.client(), without_streams=without_streams)
         return self._shared[name]
 
     @property
@@ -269,6 +280,10 @@ class Run:
         if held is None or held.redeemed is not None or held.expires_at < self.waiting.now() + 30:
             held = self._unredeemed = self.approved(self.client().start("grant_scoped_mcp", self.one_stream()))
         return held
+
+    def stop_sharing(self) -> None:
+        """Hand no device on that a scenario may have left otherwise than it found it."""
+        self._unredeemed = self._redeemed = None
 
     def redeemed(self) -> DeviceAuthorization:
         """Return an MCP device authorization whose code was redeemed; scenarios that need no live token share it."""
@@ -367,9 +382,14 @@ class Run:
             raise Excluded("a restart needs control of the server, which a run against a URL does not have")
         self.bundled.restart()
 
-    # -- codes that must expire: started first, judged last ----------------------------------------------------------
+    # -- what takes its time: started first, judged last -------------------------------------------------------------
 
-    def start_early(self) -> None:
+    def begin_conversations(self) -> None:
+        """Let the devices begin that poll beside the run."""
+        with suppress(Conclusion, OffLimits):  # the scenario that asks for one will tell
+            self.conversations.begin()
+
+    def start_expiring(self) -> None:
         """Start what has to expire, so that its time runs while other things are judged."""
         for state, kind in EXPIRING:
             try:

@@ -157,7 +157,7 @@ def judge_streams(judge: Judgement, answer: Answer, names: Sequence[str]) -> Non
 
 def judge_not_widened(judge: Judgement, run: Run, answer: Answer, device: DeviceAuthorization) -> None:
     """The token names the approved streams alone, in its response and at introspection, and reads no other."""
-    token = read_token_response(answer if answer.member("access_token") is not None else device.poll())
+    token = read_token_response(answer if answer.member("access_token") is not None else device.poll_decided())
     approved = [stream["name"] for stream in run.one_stream()[0]["streams"]]
     judge_streams(judge, token.answer, approved)
     judge_streams(judge, run.introspect(token.access_token), approved)

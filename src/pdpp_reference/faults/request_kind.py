@@ -41,7 +41,12 @@ def _endpoint(parts: Collaborators, made: type[DeviceAuthorizationEndpoint]) -> 
     parts.device_authorization = made(parts.settings, parts.store, parts.clients, parts.requests, parts.catalogue)
 
 
-@declared.replacing("An incomplete MCP request becomes an owner-agent request.", "CHG-12")
+@declared.replacing(
+    "An incomplete MCP request becomes an owner-agent request.",
+    "CHG-12",
+    "PRO-01",
+    why="The change's requirement and the profile's rule say the same of an incomplete request.",
+)
 def profile_confusion(parts: Collaborators) -> None:
     _endpoint(parts, _IncompleteIsOwner)
 
@@ -52,7 +57,12 @@ class _EmptyIsAbsent(DeviceAuthorizationEndpoint):
         return "trusted_owner_agent" if emptied else super().request_kind(form)
 
 
-@declared.replacing("An MCP request with an empty parameter becomes an owner-agent request.", "CHG-12")
+@declared.replacing(
+    "An MCP request with an empty parameter becomes an owner-agent request.",
+    "CHG-12",
+    "PRO-01",
+    why="The change's requirement and the profile's rule say the same of an incomplete request.",
+)
 def empty_parameter_is_owner(parts: Collaborators) -> None:
     _endpoint(parts, _EmptyIsAbsent)
 
