@@ -180,7 +180,7 @@ def _requirement(row: tuple[str, str, str, str, str, str], changes: Json) -> Jso
     row_id, level, role, subject, text, source = row
     return {
         "id": row_id, "level": level, "role": role, "subject": subject, "text": text, "source": source,
-        "verdict": "PASS", "reason": None, "note": None, "unblock": None, "expected": "as the sentence says",
+        "verdict": "PASS", "reason": None, "note": None, "unblock": None, "deviation": None, "expected": "as the sentence says",
         "observed": "as expected", "same_defect_as": [], "scenarios": [], "exchanges": [],
     } | ({"expected": None, "observed": None} if "reason" in changes else {}) | changes  # fmt: skip
 
@@ -554,3 +554,15 @@ def test_control_characters_become_visible() -> None:
 )
 def test_durations_are_for_people(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+def test_known_deviations_are_no_findings(tmp_path: Path) -> None:
+    """A red row that somebody accounted for is told apart, and fails nothing, on the terminal and on the page."""
+    run, exchanges = sample(failing=True)
+    red = next(row for row in run["requirements"] if row["verdict"] == "FAIL")
+    red["deviation"] = {"reason": "Known since spring.", "link": "https://issues.example/7", "expires": "2027-01-31"}
+    assert red["id"] not in {row["id"] for finding in findings(run) for row in finding.rows}
+    assert not fails_run(red, "all")
+    page = write_html(run, exchanges, tmp_path).read_text(encoding="utf-8")
+    assert "Known since spring." in page
+    assert "Known since spring. (until 2027-01-31)" in _terminal(run, tmp_path)

@@ -22,6 +22,7 @@ from pytest_bdd.steps import StepFunctionContext
 
 from pdpp_conformance.applicability import CONDITIONS
 from pdpp_conformance.catalogue import Catalogue, CatalogueError, read_catalogue
+from pdpp_conformance.coverage import coverage_of
 from pdpp_conformance.feature_files import FeatureFile, ScenarioFacts, marker_of, tags_below
 from pdpp_conformance.specification import specification_root
 
@@ -104,6 +105,10 @@ class TestTags:
         assert tasks - set(catalogue().tasks) == set()
         assert len(catalogue().tasks) == 19
         assert tags - rows - {f"task-{task}" for task in tasks} <= {"browser", "expires", "negative", "paced"}
+
+    def test_each_row_is_judged_or_explained(self) -> None:
+        """A row has a scenario, or says why it cannot be observed, or waits for the operator's word."""
+        assert coverage_of(ROOT / "features", catalogue()).unexplained == []
 
     def test_no_two_become_one_marker(self) -> None:
         """Tags that differ stay apart as markers."""

@@ -38,7 +38,7 @@ Feature: Authorization server metadata is honest about token kinds
       Given the authorization server metadata
       Then no member is an empty array
 
-    @MET-06
+    @MET-06 @negative
     Scenario: A hostile Host header does not reach the metadata
       Given the authorization server metadata
       When it is asked for under a hostile host

@@ -72,7 +72,7 @@ Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding 
       When a client looks for the protected resource metadata of the MCP resource
       Then it is served without credentials
 
-    @MET-06
+    @MET-06 @negative
     Scenario: A hostile Host header does not reach the resource metadata
       Given the protected resource metadata of the MCP resource
       When it is asked for under a hostile host

@@ -24,7 +24,7 @@ Feature: The kind of a device authorization request is stored with it
       And the client redeems the device code
       Then the token is of kind owner
 
-    @PRO-01
+    @PRO-01 @negative
     Scenario Outline: A request whose <parameter> is <defect> is of neither kind
       When the client requests a device authorization for the MCP resource, its <parameter> <defect>
       Then it is refused with invalid_request or invalid_target or invalid_authorization_details
@@ -37,7 +37,7 @@ Feature: The kind of a device authorization request is stored with it
         | authorization_details | missing |
         | authorization_details | empty   |
 
-    @CHG-11
+    @CHG-11 @negative
     Scenario Outline: An approved MCP code stays of its kind when the client adds <addition>
       Given an MCP device authorization that the owner approved
       When the client redeems the device code, adding <addition>
@@ -52,7 +52,7 @@ Feature: The kind of a device authorization request is stored with it
         | other authorization details    |
         | empty authorization details    |
 
-    @CHG-11
+    @CHG-11 @negative
     Scenario Outline: An approved owner-agent code stays of its kind when the client adds <addition>
       Given an owner-agent device authorization that the owner approved
       When the client redeems the device code, adding <addition>

@@ -52,7 +52,7 @@ Feature: MCP device authorization starts from client, MCP resource and authoriza
 
   Rule: What is required is required (RFC 6749 §5.2)
 
-    @CHG-12
+    @CHG-12 @negative
     Scenario Outline: A request whose <parameter> is <defect> is refused and never becomes the owner's
       When the client requests a device authorization for the MCP resource, its <parameter> <defect>
       Then it is refused with <error>
@@ -65,7 +65,7 @@ Feature: MCP device authorization starts from client, MCP resource and authoriza
         | authorization_details | missing | invalid_request or invalid_authorization_details        |
         | authorization_details | empty   | invalid_request or invalid_authorization_details        |
 
-    @DAR-04
+    @DAR-04 @negative
     Scenario Outline: A request whose client_id is <defect> is refused
       When the client requests a device authorization for the MCP resource, its client_id <defect>
       Then it is refused with invalid_request or invalid_client
@@ -76,7 +76,7 @@ Feature: MCP device authorization starts from client, MCP resource and authoriza
         | missing |
         | empty   |
 
-    @DAR-11
+    @DAR-11 @negative
     Scenario Outline: A request that repeats <parameter> is refused
       When the client requests a device authorization for the MCP resource, its <parameter> repeated
       Then it is refused with <error>
@@ -87,32 +87,32 @@ Feature: MCP device authorization starts from client, MCP resource and authoriza
         | client_id             | invalid_request                                  |
         | authorization_details | invalid_request or invalid_authorization_details |
 
-    @DAR-15
+    @DAR-15 @negative
     Scenario: A request for two resources at once is refused, or bound to both
       When the client requests a device authorization for the MCP resource and another one
       Then it is refused with invalid_target or invalid_request
 
-    @DAR-05
+    @DAR-05 @negative
     Scenario: An unknown client is refused
       When a client that nobody registered requests a device authorization for the MCP resource
       Then it is refused with invalid_client
       And no code comes of it
 
-    @DAR-06
+    @DAR-06 @negative
     Scenario: A client that did not declare the device grant is refused
       Given a client that may not use the device grant
       When that client requests a device authorization for the MCP resource
       Then it is refused with unauthorized_client
       And no code comes of it
 
-    @DAR-02
+    @DAR-02 @negative
     Scenario: A GET never gives codes
       When the client asks for device codes with GET
       Then no code comes of it
 
   Rule: The resource is the MCP resource, code point for code point (RFC 8707 §2)
 
-    @DAR-14
+    @DAR-14 @negative
     Scenario Outline: A resource with <difference> is refused
       When the client requests a device authorization for the MCP resource with <difference>
       Then it is refused with invalid_target
@@ -132,7 +132,7 @@ Feature: MCP device authorization starts from client, MCP resource and authoriza
 
   Rule: Authorization details say exactly what is asked for (RFC 9396 §5)
 
-    @DAR-16
+    @DAR-16 @negative
     Scenario Outline: Authorization details with <defect> are refused
       When the client requests a device authorization with authorization details that have <defect>
       Then it is refused with invalid_authorization_details
@@ -190,7 +190,7 @@ Feature: MCP device authorization starts from client, MCP resource and authoriza
       When the owner opens it by the complete verification URI
       Then the page shows the user code
 
-    @UIX-06
+    @UIX-06 @negative
     Scenario: Opening the complete URI approves nothing
       Given an MCP device authorization
       When the owner opens it by the complete verification URI

@@ -49,7 +49,7 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
 
   Rule: The token is good for the MCP resource alone
 
-    @PRO-03
+    @PRO-03 @negative
     Scenario Outline: The client token is refused at <surface>
       Given a client token for one stream
       And the owner token works at <surface>
@@ -63,7 +63,7 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
         | the owner's schema          |
         | the owner's control surface |
 
-    @POL-20
+    @POL-20 @negative
     Scenario: A resource that was not approved is refused, and the code stays good
       Given an MCP device authorization that the owner approved
       When the client redeems the device code for another resource
@@ -78,33 +78,33 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
       When the client reads the granted stream
       Then records come back
 
-    @PRO-05
+    @PRO-05 @negative
     Scenario: Another stream cannot be read
       Given a client token for one stream
       And the client reads the granted stream
       When the client reads another stream
       Then the tool refuses, and nothing of the owner is told
 
-    @PRO-05
+    @PRO-05 @negative
     Scenario: A stream that is not granted looks like one that does not exist
       Given a client token for one stream
       When the client reads another stream
       And the client reads a stream that does not exist
       Then both refusals are alike
 
-    @PRO-05
+    @PRO-05 @negative
     Scenario: Another field cannot be read
       Given a client token for one stream with one of its fields left out
       When the client reads that field
       Then the tool refuses, and nothing of the owner is told
 
-    @PRO-05
+    @PRO-05 @negative
     Scenario: A field that was left out is in no record
       Given a client token for one stream with one of its fields left out
       When the client reads the granted stream
       Then no record holds that field or its value
 
-    @PRO-05
+    @PRO-05 @negative
     Scenario: Another time range cannot be read
       Given a client token for one stream within part of its time
       When the client reads the granted stream
@@ -124,7 +124,7 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
       When the resource server introspects it
       Then the authorization details in introspection name the first stream only
 
-    @PRO-07
+    @PRO-07 @negative
     Scenario: A stream that the owner left out cannot be read
       Given a client token for two streams of which the owner left out the second
       When the client reads the stream that the owner left out
@@ -135,7 +135,7 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
       Given a client token for two streams of which the owner left out the second
       Then the authorization details in the token response name the first stream only
 
-    @CHG-10 @TOK-09
+    @CHG-10 @TOK-09 @negative
     Scenario: What is asked for at redemption widens nothing
       Given an MCP device authorization that the owner approved
       When the client redeems the device code, adding other authorization details

@@ -37,12 +37,12 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
   @paced
   Rule: Before the owner decides, a device keeps the interval
 
-    @POL-15
+    @POL-15 @negative
     Scenario: Polling faster than the interval is told to slow down
       When a device polls, polls again too soon, and then after the interval it was given at first
       Then its too early poll is told slow_down, authorization_pending being permitted
 
-    @POL-30
+    @POL-30 @negative
     Scenario: After slow_down the old interval is too short
       When a device polls, polls again too soon, and then after the interval it was given at first
       Then its next poll is told slow_down, authorization_pending being permitted
@@ -57,7 +57,7 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
       When a device polls three times, each time after the interval
       Then each of its polls is told authorization_pending
 
-    @POL-18
+    @POL-18 @negative
     Scenario: Nobody else's polling slows a device down
       When a device polls, others poll at once with its code and with theirs, and it polls again after the interval
       Then its next poll is told authorization_pending
@@ -88,21 +88,21 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
         | MCP         |
         | owner-agent |
 
-    @POL-12
+    @POL-12 @negative
     Scenario: A redeemed code is not good a second time
       Given an MCP device authorization that was approved and redeemed
       When the client redeems the device code again
       Then it is refused with invalid_grant
       And there is no token in the answer
 
-    @POL-13
+    @POL-13 @negative
     Scenario: Replaying a code revokes what it was redeemed to
       Given an MCP device authorization that was just approved and redeemed
       And the token works at the MCP resource
       When the client redeems the device code again
       Then the token no longer works at the MCP resource
 
-    @POL-14
+    @POL-14 @negative
     Scenario: Of many redemptions at the same time one succeeds
       Given an MCP device authorization that the owner approved
       When the client redeems the device code 8 times at the same moment
@@ -110,14 +110,14 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
 
   Rule: A code belongs to the client that asked for it
 
-    @POL-05
+    @POL-05 @negative
     Scenario: Another client's code is not good
       Given an MCP device authorization that the owner approved and nobody has redeemed
       When another client redeems the device code
       Then it is refused with invalid_grant
       And the device code is still good for its client
 
-    @POL-06
+    @POL-06 @negative
     Scenario Outline: <what> in place of a device code is not good
       Given an MCP device authorization that the owner approved and nobody has redeemed
       When the client redeems <what> as its device code
@@ -131,26 +131,26 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
         | the device code with one letter changed |
         | the device code in capitals    |
 
-    @POL-22
+    @POL-22 @negative
     Scenario: Unknown, foreign and redeemed codes are answered alike
       Given an MCP device authorization that was approved and redeemed
       When the client redeems an unknown, a foreign and the redeemed device code
       Then the three answers are alike
 
-    @POL-03
+    @POL-03 @negative
     Scenario: A poll that names no client is refused
       Given an MCP device authorization
       When the client polls without its client id
       Then it is refused with invalid_request or invalid_client
 
-    @DAR-05
+    @DAR-05 @negative
     Scenario: A poll by an unknown client is refused
       Given an MCP device authorization that the owner approved and nobody has redeemed
       When a client that nobody registered redeems the device code
       Then it is refused as an unknown client
       And the device code is still good for its client
 
-    @POL-02
+    @POL-02 @negative
     Scenario Outline: A poll whose device code is <defect> is refused
       When the client polls, its device_code <defect>
       Then it is refused with invalid_request
@@ -160,7 +160,7 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
         | missing |
         | empty   |
 
-    @POL-19
+    @POL-19 @negative
     Scenario Outline: A poll that repeats <parameter> is refused
       Given an MCP device authorization
       When the client polls, its <parameter> repeated
@@ -173,14 +173,14 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
         | client_id   |
         | grant_type  |
 
-    @POL-01
+    @POL-01 @negative
     Scenario: A grant type that is almost the device grant is not supported
       Given an MCP device authorization
       When the client polls with a grant type that is almost the device grant
       Then it is refused with unsupported_grant_type
       And the request is still pending
 
-    @POL-29
+    @POL-29 @negative
     Scenario: A poll without a grant type is refused
       Given an MCP device authorization
       When the client polls, its grant_type missing
@@ -190,21 +190,21 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
   @expires
   Rule: After the codes have expired
 
-    @POL-09
+    @POL-09 @negative
     Scenario: An undecided code expires
       Given an undecided MCP device authorization that was left until it expired
       When the client polls
       Then it is refused with expired_token or invalid_grant
       And there is no token in the answer
 
-    @POL-10
+    @POL-10 @negative
     Scenario: An approved code expires unless it is redeemed
       Given an approved MCP device authorization that was left until it expired
       When the client polls
       Then it is refused with expired_token or invalid_grant
       And there is no token in the answer
 
-    @CHG-14
+    @CHG-14 @negative
     Scenario Outline: Polling after expiry issues no bearer, <state> <kind>
       Given an <state> <kind> device authorization that was left until it expired
       When the client polls

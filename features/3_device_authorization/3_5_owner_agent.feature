@@ -33,7 +33,7 @@ Feature: Owner-agent device authorization still works, and its token still fails
       | the owner's schema          |
       | the owner's control surface |
 
-  @CHG-02
+  @CHG-02 @negative
   Scenario: The owner token is refused at the MCP resource and pointed to owner-agent REST
     Given an owner token
     When the owner token is used at the MCP resource

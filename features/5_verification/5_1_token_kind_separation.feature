@@ -7,7 +7,7 @@ Feature: Owner-device and MCP-device tokens are separate kinds, everywhere
   Background:
     Given a client that may use the device grant
 
-  @PRO-04
+  @PRO-04 @negative
   Scenario Outline: At the MCP resource, <credential> is <result>
     Given <credential>
     When it is used as a bearer at the MCP resource
@@ -19,7 +19,7 @@ Feature: Owner-device and MCP-device tokens are separate kinds, everywhere
       | a package token | served  |
       | an owner token  | refused |
 
-  @RSC-19
+  @RSC-19 @negative
   Scenario Outline: At the MCP resource, <credential> is no access token
     Given <credential>
     And a client token is served at the MCP resource
@@ -33,7 +33,7 @@ Feature: Owner-device and MCP-device tokens are separate kinds, everywhere
       | a user code             |
       | the owner's session     |
 
-  @PRO-03
+  @PRO-03 @negative
   Scenario Outline: At the owner's REST surface, <credential> is <result>
     Given <credential>
     And an owner token is served at the owner's REST surface
@@ -50,7 +50,7 @@ Feature: Owner-device and MCP-device tokens are separate kinds, everywhere
       | a user code         | refused |
       | the owner's session | refused |
 
-  @PRO-03
+  @PRO-03 @negative
   Scenario Outline: At the owner's control surface, <credential> is <result>
     Given <credential>
     And an owner token is served at the owner's REST surface
@@ -84,7 +84,7 @@ Feature: Owner-device and MCP-device tokens are separate kinds, everywhere
     When the resource server introspects it
     Then the token is active and of kind owner
 
-  @INT-09
+  @INT-09 @negative
   Scenario Outline: <credential> does not introspect as an active access token
     Given <credential>
     When the resource server introspects it

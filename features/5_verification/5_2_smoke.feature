@@ -26,7 +26,7 @@ Feature: The device smoke, end to end
       | with the handshake |
       | stateless          |
 
-  @RSC-03
+  @RSC-03 @negative
   Scenario: A client without a token is told where to start
     When a client without a token turns to the MCP resource
     Then it is challenged with 401 and pointed to the protected resource metadata

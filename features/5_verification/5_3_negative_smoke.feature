@@ -7,7 +7,7 @@ Feature: The negative smoke: an owner token is rejected at /mcp
     Given an owner token
     And an owner token is served at the owner's REST surface
 
-  @CHG-02
+  @CHG-02 @negative
   Scenario Outline: The owner token is refused at the MCP resource for <request>
     When the owner token is used at the MCP resource for <request>
     Then it is refused with the owner-token error, which points to owner-agent REST
@@ -21,12 +21,12 @@ Feature: The negative smoke: an owner token is rejected at /mcp
       | opening a stream      |
       | a stateless request   |
 
-  @CHG-09
+  @CHG-09 @negative
   Scenario: The official MCP client gets nowhere with an owner token
     When the official MCP client connects with the owner token
     Then it gets neither tools nor records
 
-  @CHG-02
+  @CHG-02 @negative
   Scenario: The refusal leaves the owner token as it was
     When the owner token is used at the MCP resource for listing the tools
     Then the owner token still works at the owner's REST surface

@@ -17,6 +17,7 @@ from pdpp_conformance.verdict import Level
 
 _REQUIREMENT_ID = re.compile(r"[A-Z]{3}-\d{2}")
 _TASK_ID = re.compile(r"[1-5]\.\d")
+_REVISION = re.compile(r"MCP \d{4}-\d{2}-\d{2}")
 
 
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -41,13 +42,25 @@ class Requirement:
     lab_exempt: str | None = None
     note: str | None = None
     excluded: str | None = None
+    since: str | None = None
+    """The first revision of its standard that has it, such as ``MCP 2026-07-28``."""
+    until: str | None = None
+    """The last revision of its standard that has it."""
     same_defect_as: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
 
+    @property
+    def is_attested(self) -> bool:
+        """Whether only the operator can answer it, in the target file."""
+        return self.observed.startswith("attested")
+
     def __post_init__(self) -> None:
         if not _REQUIREMENT_ID.fullmatch(self.id):
             raise CatalogueError(f"{self.subject}: {self.id} is not a requirement id such as POL-12")
+        for revision in (self.since, self.until):
+            if revision is not None and not _REVISION.fullmatch(revision):
+                raise CatalogueError(f"{self.subject}: {self.id}: {revision} is not a revision such as MCP 2026-07-28")
         if self.id in self.same_defect_as:
             raise CatalogueError(f"{self.subject}: {self.id} names itself in same_defect_as")
 

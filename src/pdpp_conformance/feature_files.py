@@ -70,7 +70,7 @@ class ScenarioFacts:
         if example and self.name == template.name:
             self.name = f"{template.name} [{', '.join(example.values())}]"
         self.id = f"{self.feature_path}::{self.name}"
-        self.tags = _tags(feature, template)
+        self.tags = tags_of(feature, template)
 
     @property
     def requirement_ids(self) -> list[str]:
@@ -105,7 +105,8 @@ def _refuse_empty(feature: Feature) -> None:
             )
 
 
-def _tags(feature: Feature, template: ScenarioTemplate) -> list[str]:
+def tags_of(feature: Feature, template: ScenarioTemplate) -> list[str]:
+    """Return a scenario's tags, those of its rule and its feature included, sorted."""
     rule_tags: Iterable[str] = template.rule.tags if template.rule is not None else ()
     return sorted({*feature.tags, *rule_tags, *template.tags})
 

@@ -25,6 +25,7 @@ from pdpp_conformance.specification import specification_root
 from pdpp_conformance.verdict import ExitStatus, FailOn, NotApplicable, Verdict
 
 if TYPE_CHECKING:
+    from pdpp_conformance.deviations import Deviation
     from pdpp_conformance.feature_files import ScenarioFacts
     from pdpp_conformance.results import RowResult, ScenarioResult
     from pdpp_conformance.run import Run
@@ -55,8 +56,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=FailOn.MUST.value,
         help="which unmet levels fail the run (must: MUST, PROFILE and the change's own rows)",
     )
+    group.addoption(
+        "--known-deviations", metavar="FILE", type=Path, help="requirements known not to be met; they still run"
+    )
     group.addoption("--report-dir", metavar="DIR", type=Path, default=Path("reports/latest"), help="(reports/latest)")
     group.addoption("--seed", metavar="N", type=int, help="seed of everything random; printed, reproducible")
+    group.addoption("--shuffle", action="store_true", help="run the scenarios in an order drawn from the seed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -118,6 +123,7 @@ class Session:
         self._root = specification_root()
         self._report_dir: Path = config.invocation_params.dir / config.getoption("report_dir")
         self._catalogue = self._read_catalogue()
+        self._deviations = self._read_deviations()
         self._fail_on = FailOn(config.getoption("fail_on"))
         seed = config.getoption("seed")
         self.seed: int = random.SystemRandom().randrange(1, 2**31) if seed is None else seed
@@ -143,6 +149,17 @@ class Session:
         except CatalogueError as error:
             raise pytest.UsageError(f"the catalogue is not usable: {error}") from None
 
+    def _read_deviations(self) -> tuple[Deviation, ...]:
+        path: Path | None = self._config.getoption("known_deviations")
+        if path is None:
+            return ()
+        from pdpp_conformance.deviations import DeviationsError, read_deviations
+
+        try:
+            return read_deviations(self._config.invocation_params.dir / path)
+        except DeviationsError as error:
+            raise pytest.UsageError(str(error)) from None
+
     # -- selection ---------------------------------------------------------------------------------------------------
 
     @pytest.hookimpl(tryfirst=True)
@@ -156,6 +173,8 @@ class Session:
             for row in facts.requirement_ids:
                 if row in self._catalogue.requirements:
                     item.add_marker(self._catalogue.requirements[row].level.value.lower())
+        if self._config.getoption("shuffle"):
+            random.Random(self.seed).shuffle(items)  # noqa: S311 - an order is no secret
         items.sort(key=lambda item: [item.get_closest_marker(tag) is not None for tag in ("expires", "paced")])
 
     @pytest.hookimpl(trylast=True)
@@ -395,6 +414,11 @@ class Session:
             unfinished=self._unfinished(),
             attestations=run.target.attestations,
         )
+        if self._deviations:
+            from pdpp_conformance.deviations import apply
+
+            rows, stale = apply(self._deviations, rows)
+            objections = [*objections, *stale]
         outcome = outcome_of(
             rows,
             results,

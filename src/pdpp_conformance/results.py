@@ -109,6 +109,13 @@ class RowResult:
     note: str | None = None
     scenarios: tuple[str, ...] = ()
     exchanges: tuple[int, ...] = ()
+    deviation: Mapping[str, str] | None = None
+    """The entry of the known deviations that accounts for a red row, as it stands in ``run.json``."""
+
+    def fails(self, fail_on: FailOn) -> bool:
+        """Whether the row makes the run not conformant. What is permitted (a remark, INFO) never does."""
+        level = self.requirement.level
+        return self.verdict is level.unmet and level in fail_on.levels and self.deviation is None
 
     def to_json(self) -> dict[str, Any]:
         row = self.requirement
@@ -128,6 +135,7 @@ class RowResult:
             "same_defect_as": list(row.same_defect_as),
             "note": self.note,
             "unblock": self.unblock,
+            "deviation": None if self.deviation is None else dict(self.deviation),
         }
 
 
@@ -185,7 +193,7 @@ def _judged(requirement: Requirement, results: Sequence[ScenarioResult]) -> RowR
 def _why_unseen(requirement: Requirement, covered: frozenset[str]) -> str:
     if requirement.excluded is not None:
         return requirement.excluded
-    if requirement.observed.startswith("attested"):
+    if requirement.is_attested:
         return "only the operator can answer it: attestations in the target file"
     if requirement.id in covered:
         return "its scenarios were not selected in this run"
@@ -245,10 +253,13 @@ def outcome_of(
         return Outcome("unreachable", ExitStatus.UNREACHABLE)
     if interrupted:
         return Outcome("interrupted", ExitStatus.INTERRUPTED)
-    red = {Verdict.FAIL, Verdict.WARN, Verdict.INFO}
-    counted = [row for row in rows if row.verdict in red and row.requirement.level in fail_on.levels]
-    failed = [result for result in results if result.verdict_by(catalogue) is Verdict.FAIL]
-    if counted or failed or objections:
+    accounted_for = {row.requirement.id for row in rows if row.deviation is not None}
+    failed = [
+        result
+        for result in results
+        if result.verdict_by(catalogue) is Verdict.FAIL and accounted_for.isdisjoint(result.facts.requirement_ids)
+    ]
+    if any(row.fails(fail_on) for row in rows) or failed or objections:
         return Outcome("not_conformant", ExitStatus.NOT_CONFORMANT)
     errors = any(result.verdict is Verdict.ERROR for result in results)
     needed = (Level.MUST, Level.PROFILE)

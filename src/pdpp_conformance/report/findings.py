@@ -11,6 +11,8 @@ Row = Mapping[str, Any]
 RED = ("FAIL", "WARN")
 """The verdicts of an unmet row, the worse first."""
 
+_ORDER = (*RED, "INFO")
+
 _LEVEL_ORDER = ("MUST", "PROFILE", "SHOULD", "DERIVED", "ADVISORY")
 
 
@@ -59,9 +61,10 @@ class BlockedGroup:
 def findings(run: Mapping[str, Any]) -> list[Finding]:
     """The run's findings: FAIL before WARN, stronger levels first, then the catalogue's order.
 
-    `same_defect_as` is read as symmetric and transitive, among red rows only: a green row joins nothing.
+    `same_defect_as` is read as symmetric and transitive, among red rows only: a green row joins nothing. Known
+    deviations are no findings; unmet advice is one where the run was asked to fail on it.
     """
-    red = [row for row in run["requirements"] if row["verdict"] in RED]
+    red = [row for row in run["requirements"] if _is_red(row, run["fail_on"]) and not row.get("deviation")]
     position = {row["id"]: index for index, row in enumerate(red)}
     named_by: dict[str, int] = dict.fromkeys(position, 0)
     root = list(range(len(red)))
@@ -81,7 +84,7 @@ def findings(run: Mapping[str, Any]) -> list[Finding]:
     # The lead is the row that the others name as the defect, unless a graver row is among them.
     def weight(index: int) -> tuple[int, int, int, int]:
         row = red[index]
-        return RED.index(row["verdict"]), _LEVEL_ORDER.index(row["level"]), -named_by[row["id"]], index
+        return _ORDER.index(row["verdict"]), _LEVEL_ORDER.index(row["level"]), -named_by[row["id"]], index
 
     groups: dict[int, list[int]] = {}
     for index in range(len(red)):
@@ -101,5 +104,14 @@ def blocked(run: Mapping[str, Any]) -> list[BlockedGroup]:
     return [BlockedGroup(reason, unblock, tuple(rows)) for (reason, unblock), rows in groups.items()]
 
 
+def known_deviations(run: Mapping[str, Any]) -> list[Row]:
+    """The red rows that known deviations account for."""
+    return [row for row in run["requirements"] if row.get("deviation")]
+
+
+def _is_red(row: Row, fail_on: str) -> bool:
+    return row["verdict"] in RED or (row["verdict"] == "INFO" and row["level"] == "ADVISORY" and fail_on == "all")
+
+
 def _rank(lead: Row, group: list[int]) -> tuple[int, int, int]:
-    return RED.index(lead["verdict"]), _LEVEL_ORDER.index(lead["level"]), min(group)
+    return _ORDER.index(lead["verdict"]), _LEVEL_ORDER.index(lead["level"]), min(group)

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pdpp_conformance.report import summary, text
-from pdpp_conformance.report.findings import RED, Row, blocked, findings
+from pdpp_conformance.report.findings import RED, Row, blocked, findings, known_deviations
 
 BODY_LIMIT = 4096
 """Characters of a body that the page shows at most; the whole stands in `exchanges.jsonl`."""
@@ -104,6 +104,7 @@ def write_html(run: Mapping[str, Any], exchanges: Sequence[Mapping[str, Any]], d
             finding_of={row["id"]: finding for finding in found for row in finding.rows},
             failing=[finding for finding in found if summary.finding_fails(finding, run["fail_on"])],
             blocked=blocked(run),
+            known_deviations=known_deviations(run),
             errors=[row for row in run["requirements"] if row["verdict"] == "ERROR"],
             remarks=[row for row in run["requirements"] if row["verdict"] == "INFO"],
             levels=summary.counts_by_level(run),

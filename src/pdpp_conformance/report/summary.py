@@ -21,7 +21,7 @@ VERDICT_WORDS = {
     "ATTESTED": "attested",
     "NOT_APPLICABLE": "not applicable",
     "EXCLUDED": "excluded",
-    "NOT_COVERED": "not yet covered",
+    "NOT_COVERED": "not covered",
 }
 VERDICT_MEANINGS = {
     "FAIL": "a MUST, a PROFILE rule or a rule of the change is not met",
@@ -33,7 +33,7 @@ VERDICT_MEANINGS = {
     "ATTESTED": "answered by the operator in the target file, not observed",
     "NOT_APPLICABLE": "the target does not claim what the row is about",
     "EXCLUDED": "cannot be observed from outside; the catalogue says why",
-    "NOT_COVERED": "no scenario proves it yet",
+    "NOT_COVERED": "no scenario of this run proves it",
 }
 VERDICT_SIGNS = {
     "FAIL": "✕",
@@ -99,8 +99,9 @@ def level_of(row: Row) -> str:
 
 
 def fails_run(row: Row, fail_on: str) -> bool:
-    """Whether an unmet row of this level fails the run under `--fail-on`."""
-    return row["verdict"] in (*RED, "INFO") and row["level"] in _FAILING_LEVELS[fail_on]
+    """Whether an unmet row of this level fails the run under `--fail-on`; a known deviation does not."""
+    unmet = row["verdict"] in RED or (row["verdict"] == "INFO" and row["level"] == "ADVISORY")
+    return unmet and row["level"] in _FAILING_LEVELS[fail_on] and not row.get("deviation")
 
 
 def finding_fails(finding: Finding, fail_on: str) -> bool:

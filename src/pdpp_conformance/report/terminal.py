@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pdpp_conformance.report import summary
-from pdpp_conformance.report.findings import BlockedGroup, Finding, Row, blocked, findings
+from pdpp_conformance.report.findings import BlockedGroup, Finding, Row, blocked, findings, known_deviations
 from pdpp_conformance.report.text import duration, one_line, plain, sentence_of
 
 _VALUE_LIMIT = 400
@@ -40,6 +40,7 @@ def render_summary(run: Mapping[str, Any], report_dir: Path, console: Console) -
         return
     for finding in findings(run):
         block.finding(finding, summary.finding_fails(finding, run["fail_on"]))
+    block.known_deviations(run)
     block.trouble(run)
     groups = blocked(run)
     if groups:
@@ -88,6 +89,16 @@ class _Block:
                 ("see", self._places(finding)),
             ]
         )
+
+    def known_deviations(self, run: Mapping[str, Any]) -> None:
+        """The red rows that do not fail the run because somebody wrote down why."""
+        rows = known_deviations(run)
+        if rows:
+            self._console.print()
+            self._print(Text("Known deviations, which do not fail this run", style="bold"))
+            self._pairs(
+                [(row["id"], f"{row['deviation']['reason']} (until {row['deviation']['expires']})") for row in rows]
+            )
 
     def trouble(self, run: Mapping[str, Any]) -> None:
         """The harness's own errors, and what the run left on the target."""
