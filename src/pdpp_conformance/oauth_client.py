@@ -56,26 +56,24 @@ class DeviceAuthorization:
     def poll(self, parameters: Parameters = ()) -> Answer:
         """Poll as RFC 8628 §3.5 asks: not before the interval in force has passed since the last poll.
 
-        A first poll that is told to slow down, which is permitted, is repeated once when that interval has passed.
+        There is nothing to wait for before the first poll, nor for codes that have expired; if such a poll is told to
+        slow down all the same, which is permitted, it is repeated once.
         """
-        first = self.last_polled_at is None
-        if not first:
-            self._wait_for_interval()
-        answer = self.poll_at_once(parameters)
-        return self._obey(answer, parameters) if first else answer
+        if self.last_polled_at is None or self.client.waiting.now() > self.expires_at:
+            return self.poll_decided(parameters)
+        self._wait_for_interval()
+        return self.poll_at_once(parameters)
 
     def poll_decided(self, parameters: Parameters = ()) -> Answer:
         """Poll for a code that is decided or redeemed: no interval to wait for, as only a pending one is throttled.
 
         A server that asks to slow down all the same is obeyed, and asked again.
         """
-        return self._obey(self.poll_at_once(parameters), parameters)
-
-    def _obey(self, answer: Answer, parameters: Parameters) -> Answer:
-        if answer.error != "slow_down":
-            return answer
-        self._wait_for_interval()
-        return self.poll_at_once(parameters)
+        answer = self.poll_at_once(parameters)
+        if answer.error == "slow_down":
+            self._wait_for_interval()
+            answer = self.poll_at_once(parameters)
+        return answer
 
     def _wait_for_interval(self) -> None:
         assert self.last_polled_at is not None
