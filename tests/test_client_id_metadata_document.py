@@ -206,7 +206,7 @@ def to_loopback(_host: str, _port: int) -> Sequence[str]:
     return ["127.0.0.1"]
 
 
-def anywhere(_address: Address) -> bool:
+def anywhere(_host: str, _address: Address) -> bool:
     return True
 
 
@@ -437,7 +437,7 @@ class TestForgedRequests:
         documents = HttpsMetadataDocuments(
             clock,
             resolver=lambda *_: next(answers),
-            allowed=lambda address: str(address) == "127.0.0.1",
+            allowed=lambda _host, address: str(address) == "127.0.0.1",
             tls=authority.client_side(),
         )
         assert documents.fetch(server.publish("/client.json"))

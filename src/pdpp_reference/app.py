@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
@@ -15,7 +16,13 @@ from starlette.types import ASGIApp
 
 from pdpp_reference.authorization_server.authorization_requests import AuthorizationRequests
 from pdpp_reference.authorization_server.authorize import AuthorizeEndpoint, CodeRequests, authorization_response_url
-from pdpp_reference.authorization_server.client_id_metadata_document import HttpsMetadataDocuments
+from pdpp_reference.authorization_server.client_id_metadata_document import (
+    AddressPolicy,
+    HttpsMetadataDocuments,
+    Resolver,
+    only_public,
+    resolve,
+)
 from pdpp_reference.authorization_server.clients import Clients, MetadataDocuments
 from pdpp_reference.authorization_server.consent import Consent
 from pdpp_reference.authorization_server.device_authorization import DeviceAuthorizationEndpoint, DeviceCodeGrant
@@ -81,12 +88,34 @@ class Collaborators:
     # -- clients, requests, grants, tokens --
 
     @cached_property
+    def document_resolver(self) -> Resolver:
+        return resolve
+
+    @cached_property
+    def document_addresses(self) -> AddressPolicy:
+        return only_public
+
+    @cached_property
+    def document_authorities(self) -> ssl.SSLContext | None:
+        """Who vouches for the servers of documents; ``None`` for the usual certification authorities."""
+        return None
+
+    @cached_property
     def documents(self) -> MetadataDocuments:
-        return HttpsMetadataDocuments(self.clock)
+        return HttpsMetadataDocuments(
+            self.clock,
+            resolver=self.document_resolver,
+            allowed=self.document_addresses,
+            tls=self.document_authorities,
+        )
 
     @cached_property
     def clients(self) -> Clients:
         return Clients(self.store, self.clock, self.documents)
+
+    @cached_property
+    def registration(self) -> RegistrationEndpoint:
+        return RegistrationEndpoint(self.settings, self.store, self.clients, lambda request: _subject(self, request))
 
     @cached_property
     def requests(self) -> AuthorizationRequests:
@@ -112,7 +141,7 @@ class Collaborators:
     def redemption(self) -> Redemption:
         return Redemption(self.requests, self.grants, self.tokens)
 
-    # -- the endpoints of the device flow --
+    # -- the endpoints of the authorization server --
 
     @cached_property
     def device_authorization(self) -> DeviceAuthorizationEndpoint:
@@ -123,8 +152,16 @@ class Collaborators:
         return DeviceCodeGrant(self.store, self.clock, self.requests, self.redemption)
 
     @cached_property
+    def refresh_token_grant(self) -> TokenGrant:
+        return RefreshTokenGrant(self.store, self.tokens)
+
+    @cached_property
     def introspection(self) -> IntrospectionEndpoint:
         return IntrospectionEndpoint(self.settings, self.access_tokens)
+
+    @cached_property
+    def revocation(self) -> RevocationEndpoint:
+        return RevocationEndpoint(self.store, self.clients, self.tokens)
 
     # -- the owner --
 
@@ -207,7 +244,7 @@ def _authorization_server_routes(parts: Collaborators) -> list[BaseRoute]:
         {
             DEVICE_CODE_GRANT: parts.device_code_grant,
             "authorization_code": AuthorizationCodeGrant(store, requests, parts.redemption),
-            "refresh_token": RefreshTokenGrant(store, parts.tokens),
+            "refresh_token": parts.refresh_token_grant,
         },
     )
 
@@ -224,13 +261,12 @@ def _authorization_server_routes(parts: Collaborators) -> list[BaseRoute]:
         route("GET", "/oauth/authorize", AuthorizeEndpoint(settings, clients, code_requests, error_page).answer),
         route("POST", "/oauth/par", PushedAuthorizationEndpoint(settings, clients, code_requests).answer),
         route("POST", "/introspect", parts.introspection.answer),
-        route("POST", "/oauth/revoke", RevocationEndpoint(store, clients, parts.tokens).answer),
+        route("POST", "/oauth/revoke", parts.revocation.answer),
     ]
     if settings.registration_enabled:
-        registration = RegistrationEndpoint(settings, store, clients, lambda request: _subject(parts, request))
         routes += [
-            route("POST", "/oauth/register", registration.answer),
-            route("DELETE", "/oauth/register/{client_id}", registration.remove),
+            route("POST", "/oauth/register", parts.registration.answer),
+            route("DELETE", "/oauth/register/{client_id}", parts.registration.remove),
         ]
     return routes
 

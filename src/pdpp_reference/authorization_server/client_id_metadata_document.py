@@ -42,7 +42,8 @@ MAX_REFUSALS_REMEMBERED = 1000
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], Sequence[str]]
-AddressPolicy = Callable[[Address], bool]
+AddressPolicy = Callable[[str, Address], bool]
+"""A host and one of its addresses to whether that may be connected to."""
 
 _URL = re.compile(
     r"https://(?P<authority>[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
@@ -88,13 +89,18 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast
 
 
+def only_public(_host: str, address: Address) -> bool:
+    """Allow public addresses, whatever the host: the policy of every deployment."""
+    return is_public(address)
+
+
 class HttpsMetadataDocuments:
     """Fetches documents over https (:class:`pdpp_reference.authorization_server.clients.MetadataDocuments`).
 
     Args:
         clock: tells how long a refusal is remembered.
         resolver: host and port to textual IP addresses; runs in a thread of its own.
-        allowed: decides which addresses may be connected to.
+        allowed: decides which addresses of a host may be connected to.
         tls: verifies the servers; the usual certification authorities by default.
     """
 
@@ -103,7 +109,7 @@ class HttpsMetadataDocuments:
         clock: Clock,
         *,
         resolver: Resolver = resolve,
-        allowed: AddressPolicy = is_public,
+        allowed: AddressPolicy = only_public,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._clock = clock
@@ -177,7 +183,7 @@ class HttpsMetadataDocuments:
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._resolving, self._resolver, location.host, location.port)
         addresses = [ipaddress.ip_address(text) for text in found]
-        if not addresses or not all(self._allowed(address) for address in addresses):
+        if not addresses or not all(self._allowed(location.host, address) for address in addresses):
             raise _Refused("the host has an address that may not be connected to, or none")
         return addresses
 
