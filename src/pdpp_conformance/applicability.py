@@ -20,6 +20,8 @@ def _client_authentication(found: Discovery) -> bool:
 
 CONDITIONS: Mapping[str, Callable[[Discovery], bool]] = {
     "scopes are used": _scopes_used,
+    "`registration_endpoint` is advertised": lambda found: found.endpoint("registration_endpoint") is not None,
+    "`introspection_endpoint` is advertised": lambda found: found.endpoint("introspection_endpoint") is not None,
     "`revocation_endpoint` is advertised": lambda found: found.endpoint("revocation_endpoint") is not None,
     "refresh tokens are issued": lambda found: "refresh_token" in found.grant_types,
     "CIMD is offered": lambda found: bool(
