@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import ssl
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+from pdpp_conformance.document_host import HOST, LOOPBACK, DocumentHost
 from pdpp_conformance.target import Credentials
+from pdpp_reference.app import Collaborators
+from pdpp_reference.authorization_server.client_id_metadata_document import Address, is_public, resolve
 from pdpp_reference.clock import MovableClock
 from pdpp_reference.logs import configure_logs
 from pdpp_reference.server import LoopbackServer
@@ -25,6 +30,10 @@ class BundledServer:
     def __init__(self, owner_password: str, introspection: Credentials) -> None:
         self._introspection = introspection
         self._clock = MovableClock()
+        self._authorities = ssl.create_default_context()
+        self.documents = DocumentHost(self._authorities)
+        """Where client metadata documents can be published that the server finds; for every other host it is guarded
+        as any deployment is."""
         self._folder = tempfile.TemporaryDirectory(prefix="pdpp-bundled-")
         self._log = (Path(self._folder.name) / "server.log").open("w", encoding="utf-8")
         configure_logs(self._log)
@@ -34,12 +43,19 @@ class BundledServer:
         return LoopbackServer(
             database_url=f"sqlite:///{Path(self._folder.name) / 'pdpp.sqlite3'}",
             clock=self._clock,
+            adjust=self._let_find_documents,
             faults=[name for name in os.environ.get(FAULTS_VARIABLE, "").split(",") if name],
             port=port,
             owner_password=owner_password,
             introspection_client_id=self._introspection.identifier,
             introspection_client_secret=self._introspection.secret,
         )
+
+    def _let_find_documents(self, parts: Collaborators) -> None:
+        """Stand in for the public name service, the public network and the certification authorities, for one host."""
+        parts.document_resolver = _resolve
+        parts.document_addresses = _may_be_connected_to
+        parts.document_authorities = self._authorities
 
     @property
     def base_url(self) -> str:
@@ -67,5 +83,14 @@ class BundledServer:
     def stop(self) -> None:
         """Stop serving and remove the database."""
         self._server.stop()
+        self.documents.stop()
         self._log.close()
         self._folder.cleanup()
+
+
+def _resolve(host: str, port: int) -> Sequence[str]:
+    return [LOOPBACK] if host == HOST else resolve(host, port)
+
+
+def _may_be_connected_to(host: str, address: Address) -> bool:
+    return (host == HOST and str(address) == LOOPBACK) or is_public(address)

@@ -16,6 +16,8 @@ from pdpp_conformance.waiting import SERVER_TRUNCATION_SECONDS, Waiting
 DEFAULT_INTERVAL_SECONDS = 5
 """RFC 8628 §3.2: the interval where the response names none."""
 
+DEFAULT_TOKEN_LIFETIME_SECONDS = 3600.0
+
 Kind = Literal["grant_scoped_mcp", "trusted_owner_agent"]
 Parameters = Iterable[tuple[str, str]]
 
@@ -99,6 +101,12 @@ class TokenResponse:
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
     members: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def lifetime(self) -> float:
+        """``expires_in`` in seconds; an hour where it tells none."""
+        told: Any = self.members.get("expires_in")
+        return float(told) if _is_number(told) else DEFAULT_TOKEN_LIFETIME_SECONDS
 
 
 class OAuthClient:

@@ -32,6 +32,9 @@ CLIENT_NAME = "PDPP conformance run"
 EXPIRY_MARGIN_SECONDS = 2.0
 """How long after ``expires_in`` a code is taken as expired: a second of truncation, and the round trip."""
 
+TOKEN_MARGIN_SECONDS = 30.0
+"""How long before its expiry a token is not handed to a scenario any more."""
+
 EXPIRING: Sequence[tuple[str, Kind]] = (
     ("undecided", "grant_scoped_mcp"),
     ("approved", "grant_scoped_mcp"),
@@ -71,12 +74,13 @@ class Run:
         self._tell = tell
         self._clients: dict[str, OAuthClient] = {}
         self._registered: list[tuple[str, str]] = []
-        self._owner_token: TokenResponse | None = None
         self._unredeemed: DeviceAuthorization | None = None
         self._redeemed: DeviceAuthorization | None = None
         self._signed_in = False
         self._pages: dict[Kind, Page] = {}
         self._shared: dict[str, TokenResponse] = {}
+        self._shared_until: dict[str, float] = {}
+        self._spare: TokenResponse | None = None
         self._offer: DataOffer | None = None
         self._expiring: dict[tuple[str, Kind], DeviceAuthorization] = {}
         self.conversations = Conversations(self)
@@ -184,11 +188,12 @@ class Run:
         Raises:
             Blocked: the deployment does not issue one.
         """
-        if self._owner_token is None:
-            device = self.client("the owner agent").start("trusted_owner_agent")
-            self.approver.approve(device)
-            self._owner_token = read_token_response(device.poll())
-        return self._owner_token
+        return self._kept("owner", self._make_owner_token)
+
+    def _make_owner_token(self) -> TokenResponse:
+        device = self.client("the owner agent").start("trusted_owner_agent")
+        self.approver.approve(device)
+        return read_token_response(device.poll())
 
     def offer(self) -> DataOffer:
         """Return what there is to ask for: the target file's word, else what the owner's REST surface tells.
@@ -251,9 +256,43 @@ class Run:
         self, name: str, details: Callable[[], list[dict[str, Any]]], *, without_streams: Sequence[str] = ()
     ) -> TokenResponse:
         """Return the run's one token of that name, granted for ``details`` at the first call."""
-        if name not in self._shared:
-            self._shared[name] = self.granted(details(), self.client(), without_streams=without_streams)
+        return self._kept(
+            f"shared: {name}", lambda: self.granted(details(), self.client(), without_streams=without_streams)
+        )
+
+    def _kept(self, name: str, obtain: Callable[[], TokenResponse]) -> TokenResponse:
+        """Return the token of that name; one whose time is over, or nearly so, gives way to another."""
+        now = self.waiting.now()
+        if name not in self._shared or now > self._shared_until[name]:
+            token = self._shared[name] = obtain()
+            self._shared_until[name] = now + token.lifetime - min(TOKEN_MARGIN_SECONDS, token.lifetime / 2)
         return self._shared[name]
+
+    def spare_token(self) -> TokenResponse:
+        """Return a client token, issued just now, that the scenario may spoil together with its whole grant.
+
+        It comes of a refresh while the grant behind the last one is still good, else of an approval.
+        """
+        last, self._spare = self._spare, None
+        if last is not None and last.refresh_token is not None:
+            with suppress(Conclusion):
+                self._spare = self.refreshed(last)
+        if self._spare is None:
+            self._spare = self.granted(self.one_stream(), self.client())
+        return self._spare
+
+    def refreshed(self, token: TokenResponse) -> TokenResponse:
+        """Let the client refresh; without a new refresh token the old one goes on (RFC 6749 §6).
+
+        Raises:
+            Blocked: nothing comes of it.
+        """
+        assert token.refresh_token is not None
+        fresh = read_token_response(self.client().refresh(token.refresh_token))
+        fresh = replace(fresh, refresh_token=fresh.refresh_token or token.refresh_token)
+        if token is self._spare:
+            self._spare = fresh
+        return fresh
 
     @property
     def client_kinds(self) -> tuple[str, ...]:
@@ -457,9 +496,27 @@ class Run:
             scope=self.target.client.scope,
         )
 
-    def _register(self, name: str, grant_types: Sequence[str]) -> str:
+    def register(self, metadata: Any, *, actor: str) -> Answer:
+        """Register a client (RFC 7591 §3.1); whatever came to be registered is removed at the end.
+
+        Raises:
+            Blocked: no registration endpoint is advertised, or the target file says not to use it.
+        """
         endpoint = self.discovery.endpoint("registration_endpoint")
-        assert endpoint is not None
+        wanted = self.target.client
+        if endpoint is None or (wanted.registration != "dynamic" and wanted.client_id is not None):
+            raise Blocked(
+                "no clients can be registered: the metadata or the target file says so",
+                unblock="registration_endpoint in metadata, and client.registration: dynamic in the target file",
+            )
+        headers = self._owner_session_headers()
+        answer = self.recorder.send("POST", endpoint, actor=actor, json_body=metadata, headers=headers)
+        client_id = answer.member("client_id")
+        if isinstance(client_id, str) and client_id:
+            self._registered.append((client_id, actor))
+        return answer
+
+    def _register(self, name: str, grant_types: Sequence[str]) -> str:
         metadata: dict[str, Any] = {
             "client_name": f"{CLIENT_NAME}: {name}",
             "grant_types": list(grant_types),
@@ -467,19 +524,17 @@ class Run:
         }
         if "authorization_code" in grant_types:
             metadata |= {"redirect_uris": ["http://127.0.0.1/callback"], "response_types": ["code"]}
-        headers = self._owner_session_headers()
-        answer = self.recorder.send("POST", endpoint, actor=name, json_body=metadata, headers=headers)
+        answer = self.register(metadata, actor=name)
         if answer.error == "invalid_redirect_uri" or (answer.status == 400 and "redirect_uris" not in metadata):
             # Some servers want a redirect URI even of a client that will never use one.
             metadata |= {"redirect_uris": ["http://127.0.0.1/callback"]}
-            answer = self.recorder.send("POST", endpoint, actor=name, json_body=metadata, headers=headers)
+            answer = self.register(metadata, actor=name)
         client_id = answer.member("client_id")
         if not isinstance(client_id, str):
             raise Blocked(
                 f"registering a client was answered {answer.summary}",
                 unblock="a registration endpoint that takes a public client, or client.client_id in the target file",
             )
-        self._registered.append((client_id, name))
         return client_id
 
     def _owner_session_headers(self) -> dict[str, str]:

@@ -115,7 +115,7 @@ class Collaborators:
 
     @cached_property
     def registration(self) -> RegistrationEndpoint:
-        return RegistrationEndpoint(self.settings, self.store, self.clients, lambda request: _subject(self, request))
+        return RegistrationEndpoint(self.settings, self.store, self.clients, self.subject_of)
 
     @cached_property
     def requests(self) -> AuthorizationRequests:
@@ -172,6 +172,11 @@ class Collaborators:
     @cached_property
     def sessions(self) -> OwnerSessions:
         return OwnerSessions(self.settings, self.store, self.clock)
+
+    def subject_of(self, request: Request) -> str | None:
+        """Return the owner whose session a request carries."""
+        session = self.sessions.current(request)
+        return None if session is None else session.subject_id
 
     @cached_property
     def pages(self) -> Pages:
@@ -292,11 +297,6 @@ def _owner_routes(parts: Collaborators) -> list[BaseRoute]:
         connect=ConnectPage(settings, pages, sessions, parts.catalogue),
         revoke_with_token=GrantRevocationEndpoint(parts.store, parts.grants, parts.tokens).answer,
     )
-
-
-def _subject(parts: Collaborators, request: Request) -> str | None:
-    session = parts.sessions.current(request)
-    return None if session is None else session.subject_id
 
 
 async def _refused(request: Request, error: Exception) -> Response:

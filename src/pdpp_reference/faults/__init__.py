@@ -20,6 +20,7 @@ from pdpp_reference.faults import (
     owner_pages,
     polling,
     protected_resource_metadata,
+    registration,
     request_kind,
     token_response,
 )
@@ -54,6 +55,7 @@ FAULTS: Mapping[str, Fault] = _registry(
         introspection,
         bearer,
         owner_pages,
+        registration,
     )
     for fault in module.declared.faults
 )

@@ -70,7 +70,12 @@ class _AnyGrantType(Clients):
         return replace(client, metadata={**client.metadata, "grant_types": [*declared_types, DEVICE_CODE_GRANT]})
 
 
-@declared.replacing("A client gets codes although it did not declare the device grant.", "DAR-06")
+@declared.replacing(
+    "A client gets codes although it did not declare the device grant.",
+    "DAR-06",
+    "REG-06",
+    why="The two say the same of the device authorization request and of the registration.",
+)
 def grant_not_enforced(parts: Collaborators) -> None:
     parts.clients = _AnyGrantType(parts.store, parts.clock, parts.documents)
 
