@@ -258,8 +258,11 @@ class OAuthClient:
         )
 
 
-def read_token_response(answer: Answer) -> TokenResponse:
+def read_token_response(answer: Answer, what: str = "an approved device code") -> TokenResponse:
     """Read a token response leniently, for what builds on it.
+
+    Args:
+        what: what was answered with it.
 
     Raises:
         Blocked: it holds no access token.
@@ -267,8 +270,8 @@ def read_token_response(answer: Answer) -> TokenResponse:
     access_token = answer.member("access_token")
     if answer.status not in (200, 201) or not isinstance(access_token, str) or not access_token:
         raise Blocked(
-            f"an approved device code was answered {answer.summary} and no access token",
-            unblock="a deployment that redeems an approved device code",
+            f"{what} was answered {answer.summary} and no access token",
+            unblock=f"a deployment that answers {what} with a token",
         )
     refresh_token = answer.member("refresh_token")
     return TokenResponse(

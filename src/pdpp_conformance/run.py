@@ -282,17 +282,25 @@ class Run:
         return self._spare
 
     def refreshed(self, token: TokenResponse) -> TokenResponse:
-        """Let the client refresh; without a new refresh token the old one goes on (RFC 6749 §6).
+        """Let the client refresh, and go on from what it gets.
 
         Raises:
             Blocked: nothing comes of it.
         """
         assert token.refresh_token is not None
-        fresh = read_token_response(self.client().refresh(token.refresh_token))
-        fresh = replace(fresh, refresh_token=fresh.refresh_token or token.refresh_token)
-        if token is self._spare:
-            self._spare = fresh
-        return fresh
+        return self.keep_spare(token, self.client().refresh(token.refresh_token))
+
+    def keep_spare(self, token: TokenResponse, answer: Answer) -> TokenResponse:
+        """Read what ``token`` was refreshed to, for the next scenario to go on from.
+
+        Without a new refresh token the old one stays in use (RFC 6749 §6).
+
+        Raises:
+            Blocked: there is no access token in the answer.
+        """
+        fresh = read_token_response(answer, "a refresh")
+        self._spare = replace(fresh, refresh_token=fresh.refresh_token or token.refresh_token)
+        return self._spare
 
     @property
     def client_kinds(self) -> tuple[str, ...]:

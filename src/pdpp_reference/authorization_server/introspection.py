@@ -49,7 +49,7 @@ class IntrospectionEndpoint:
         client_id, secret = self._settings.introspection_client_id, self._settings.introspection_client_secret
         sent = request.headers.getlist("authorization")
         if client_id and secret and len(sent) == 1:
-            pair = _basic_credentials(sent[0])
+            pair = basic_credentials(sent[0])
             if pair is not None:
                 user, password = pair
                 plain = _same(user, client_id) & _same(password, secret)
@@ -87,7 +87,8 @@ class IntrospectionEndpoint:
         return members
 
 
-def _basic_credentials(header: str) -> tuple[str, str] | None:
+def basic_credentials(header: str) -> tuple[str, str] | None:
+    """Return the user and the password of an ``Authorization`` header for HTTP Basic; ``None`` where it is none."""
     scheme, _, value = header.partition(" ")
     if scheme.lower() != "basic":
         return None

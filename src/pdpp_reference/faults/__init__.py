@@ -20,8 +20,10 @@ from pdpp_reference.faults import (
     owner_pages,
     polling,
     protected_resource_metadata,
+    refresh,
     registration,
     request_kind,
+    revocation,
     token_response,
 )
 from pdpp_reference.faults.fault import Fault
@@ -56,6 +58,8 @@ FAULTS: Mapping[str, Fault] = _registry(
         bearer,
         owner_pages,
         registration,
+        revocation,
+        refresh,
     )
     for fault in module.declared.faults
 )

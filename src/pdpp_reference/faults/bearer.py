@@ -285,7 +285,12 @@ def _as_access_token(token: IssuedToken, grants: tuple[Grant, ...]) -> AccessTok
     )
 
 
-@declared.replacing("A refresh token is as good as an access token at /mcp.", "RSC-19")
+@declared.replacing(
+    "A refresh token is as good as an access token at /mcp.",
+    "REF-07",
+    "RSC-19",
+    why="The one says it of refresh tokens, the other of all that is no access token.",
+)
 def refresh_as_access(parts: Collaborators) -> None:
     parts.bearer_check = BearerCheck(parts.settings, _AnyUse(parts.store, parts.tokens))
 

@@ -1,4 +1,4 @@
-"""Introspection that tells another story than the token response, or calls active what is no access token."""
+"""Introspection that tells what is not so, or tells it to everybody: RFC 7662."""
 
 # ruff: noqa: S105  (token kinds and the names of members are no secrets)
 
@@ -8,15 +8,22 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, select
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pdpp_reference.app import Collaborators
-from pdpp_reference.authorization_server.introspection import IntrospectionEndpoint
+from pdpp_reference.authorization_server.introspection import IntrospectionEndpoint, basic_credentials
+from pdpp_reference.authorization_server.tokens import IssuedToken
 from pdpp_reference.faults.fault import Declared
+from pdpp_reference.faults.traffic import Answered
 from pdpp_reference.grants.access import AccessToken
-from pdpp_reference.http import Incoming, json_answer
+from pdpp_reference.http import FORM, Incoming, json_answer
 from pdpp_reference.secrets_at_rest import digest
 from pdpp_reference.storage.tables import owner_sessions
+
+ENDPOINT = "/introspect"
 
 declared = Declared()
 
@@ -164,3 +171,200 @@ def _is_session(_parts: Collaborators) -> Callable[[Connection, str], bool]:
 
 
 _active("session_active", "The owner's session introspects as an active access token.", _is_session)
+
+
+# -- who may ask, and how ----------------------------------------------------------------------------------------------
+
+
+class _AnyCaller(IntrospectionEndpoint):
+    def authenticate(self, request: Request) -> None:
+        """Let everybody ask."""
+
+
+class _AnySecret(IntrospectionEndpoint):
+    def authenticate(self, request: Request) -> None:
+        given = basic_credentials(request.headers.get("authorization", ""))
+        if given is None or given[0] != self._settings.introspection_client_id:
+            super().authenticate(request)
+
+
+class _AnyBearer(IntrospectionEndpoint):
+    def authenticate(self, request: Request) -> None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme != "Bearer" or self._access_tokens.active(token) is None:
+            super().authenticate(request)
+
+
+def _asked_by(name: str, what: str, made: type[IntrospectionEndpoint]) -> None:
+    def apply(parts: Collaborators) -> None:
+        parts.introspection = made(parts.settings, parts.access_tokens)
+
+    apply.__name__ = name
+    declared.replacing(what, "INT-02")(apply)
+
+
+_asked_by("open_introspection", "Anybody may introspect.", _AnyCaller)
+_asked_by("introspection_secret_unchecked", "The resource server's name is enough to introspect.", _AnySecret)
+_asked_by("introspection_by_client_token", "A client's access token is enough to introspect.", _AnyBearer)
+
+
+@declared.altering(ENDPOINT, "A caller without credentials is refused with 400.", "INT-02")
+def introspection_unauthorized_400(answer: Answered) -> None:
+    if answer.status == 401:
+        answer.status = 400
+
+
+@declared.altering(ENDPOINT, "A caller without credentials is refused without a challenge.", "INT-02")
+def introspection_without_challenge(answer: Answered) -> None:
+    if answer.status == 401:
+        del answer.headers["www-authenticate"]
+
+
+@declared.wrapping("Introspection is answered to a GET.", "INT-01")
+def introspection_get_ok(app: ASGIApp) -> ASGIApp:
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != ENDPOINT or scope["method"] != "GET":
+            await app(scope, receive, send)
+            return
+        body = scope["query_string"]
+        headers = MutableHeaders(raw=list(scope["headers"]))
+        headers["content-type"] = FORM
+        headers["content-length"] = str(len(body))
+
+        async def posted() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await app({**scope, "method": "POST", "headers": headers.raw, "query_string": b""}, posted, send)
+
+    return serve
+
+
+@declared.altering(ENDPOINT, "Without a token, introspection calls it inactive instead of an error.", "INT-01")
+def introspection_token_optional(answer: Answered) -> None:
+    if answer.status == 400 and "token" not in answer.form:
+        answer.status, answer.members = 200, {"active": False}
+
+
+@declared.altering(ENDPOINT, "A parameter that nobody knows is an error at introspection.", "INT-01")
+def introspection_unknown_param_400(answer: Answered) -> None:
+    if not set(answer.form) <= {"token", "token_type_hint"}:
+        answer.status, answer.members = 400, {"error": "invalid_request"}
+
+
+@declared.altering(ENDPOINT, "A token is not found under the hint of another type.", "INT-07")
+def hint_is_filter(answer: Answered) -> None:
+    if answer.form.get("token_type_hint", "access_token") != "access_token":
+        answer.members = {"active": False}
+
+
+@declared.altering(
+    "/.well-known/oauth-authorization-server", "Introspection is offered over plain http, on a network.", "INT-10"
+)
+def introspection_without_tls(answer: Answered) -> None:
+    answer.update(introspection_endpoint="http://as.example/introspect")
+
+
+@declared.altering(ENDPOINT, "The token is sent on in a URL.", "INT-10")
+def introspection_redirects(answer: Answered) -> None:
+    answer.status = 302
+    answer.headers["location"] = f"{ENDPOINT}?token={answer.form.get('token', '')}"
+
+
+# -- what is told ------------------------------------------------------------------------------------------------------
+
+
+def _is_active(answer: Answered) -> bool:
+    return answer.status == 200 and answer.members.get("active") is True
+
+
+def _is_inactive(answer: Answered) -> bool:
+    return answer.status == 200 and answer.members.get("active") is False
+
+
+@declared.altering(ENDPOINT, "That a token is active is told as a text.", "INT-03")
+def active_string(answer: Answered) -> None:
+    if _is_active(answer):
+        answer.update(active="true")
+
+
+@declared.altering(
+    ENDPOINT,
+    "That a token is inactive is told as null.",
+    "INT-03",
+    "INT-04",
+    "INT-06",
+    "REV-05",
+    why="What is not false does not tell that a token is inactive, for whatever reason.",
+)
+def inactive_null(answer: Answered) -> None:
+    if _is_inactive(answer):
+        answer.members = {"active": None}
+
+
+@declared.altering(
+    ENDPOINT,
+    "Introspecting a token that is not active is an error.",
+    "INT-04",
+    "INT-06",
+    "REV-05",
+    why="A token that has come to its end is told by an error, and not inactive.",
+    name="404_unknown_token",
+)
+def _404_unknown_token(answer: Answered) -> None:
+    if _is_inactive(answer):
+        answer.status, answer.members = 404, {"error": "invalid_token"}
+
+
+@declared.altering(ENDPOINT, "Introspection tells why a token is inactive.", "INT-05")
+def inactive_with_reason(answer: Answered) -> None:
+    if _is_inactive(answer):
+        answer.update(reason="the token is not known here")
+
+
+def _deaf(name: str, what: str, *rows: str, why: str, active: Callable[[IssuedToken, float], bool]) -> None:
+    def apply(parts: Collaborators) -> None:
+        parts.introspection = _Anyway(parts, active)
+
+    apply.__name__ = name
+    declared.replacing(what, *rows, why=why)(apply)
+
+
+class _Anyway(IntrospectionEndpoint):
+    """Calls access tokens active that are not, as ``active`` has it of a token and the time."""
+
+    def __init__(self, parts: Collaborators, active: Callable[[IssuedToken, float], bool]) -> None:
+        super().__init__(parts.settings, parts.access_tokens)
+        self._parts = parts
+        self._active = active
+
+    def answer(self, incoming: Incoming) -> Response:
+        response = super().answer(incoming)
+        with self._parts.store.transaction() as connection:
+            token = self._parts.tokens.find(connection, incoming.form().require("token"))
+        if token is None or token.use != "access" or not self._active(token, self._parts.clock.now()):
+            return response
+        return json_answer({"active": True, "client_id": token.client_id, "token_type": "Bearer"})
+
+
+_deaf(
+    "active_after_revoke",
+    "A revoked token goes on introspecting as active.",
+    "INT-04",
+    "INT-06",
+    "REV-05",
+    why="Introspection has to call a revoked token inactive, by whatever sentence.",
+    active=lambda token, _now: token.revoked_at is not None,
+)
+_deaf(
+    "active_after_expiry",
+    "An expired token goes on introspecting as active.",
+    "INT-04",
+    "INT-06",
+    why="Introspection has to call an expired token inactive, by either sentence.",
+    active=lambda token, now: token.expires_at <= now,
+)
+
+
+@declared.replacing("A token whose grant was revoked goes on introspecting as active.", "INT-06")
+def active_after_grant_revoke(parts: Collaborators) -> None:
+    parts.introspection = _Anyway(parts, lambda token, now: token.revoked_at is None and token.expires_at > now)
