@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from pdpp_conformance.discovery import DEVICE_CODE_GRANT, Discovery
 from pdpp_conformance.exchange import Answer, Recorder
@@ -282,5 +282,5 @@ def read_token_response(answer: Answer, what: str = "an approved device code") -
     )
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0

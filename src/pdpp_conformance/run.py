@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pdpp_conformance.approver.approver import Approver, NoApprover, Page
 from pdpp_conformance.approver.browser import BrowserApprover
@@ -26,8 +26,12 @@ from pdpp_conformance.waiting import MovedClock, RealClock, Waiting
 if TYPE_CHECKING:
     from pdpp_conformance.bundled import BundledServer
 
+T = TypeVar("T")
+
 DEFAULT_MAX_WAIT_SECONDS = 60.0
 CLIENT_NAME = "PDPP conformance run"
+REDIRECT_URI = "http://127.0.0.1/callback"
+"""Where clients of the authorization-code flow are registered to be answered; nobody has to listen there."""
 
 EXPIRY_MARGIN_SECONDS = 2.0
 """How long after ``expires_in`` a code is taken as expired: a second of truncation, and the round trip."""
@@ -81,6 +85,7 @@ class Run:
         self._shared: dict[str, TokenResponse] = {}
         self._shared_until: dict[str, float] = {}
         self._spare: TokenResponse | None = None
+        self._made: dict[str, object] = {}
         self._offer: DataOffer | None = None
         self._expiring: dict[tuple[str, Kind], DeviceAuthorization] = {}
         self.conversations = Conversations(self)
@@ -267,6 +272,12 @@ class Run:
             token = self._shared[name] = obtain()
             self._shared_until[name] = now + token.lifetime - min(TOKEN_MARGIN_SECONDS, token.lifetime / 2)
         return self._shared[name]
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Return what ``make`` gave at the first call under ``name``: what scenarios share and none of them spoils."""
+        if name not in self._made:
+            self._made[name] = make()
+        return cast(T, self._made[name])
 
     def spare_token(self) -> TokenResponse:
         """Return a client token, issued just now, that the scenario may spoil together with its whole grant.
@@ -531,11 +542,11 @@ class Run:
             "token_endpoint_auth_method": "none",
         }
         if "authorization_code" in grant_types:
-            metadata |= {"redirect_uris": ["http://127.0.0.1/callback"], "response_types": ["code"]}
+            metadata |= {"redirect_uris": [REDIRECT_URI], "response_types": ["code"]}
         answer = self.register(metadata, actor=name)
         if answer.error == "invalid_redirect_uri" or (answer.status == 400 and "redirect_uris" not in metadata):
             # Some servers want a redirect URI even of a client that will never use one.
-            metadata |= {"redirect_uris": ["http://127.0.0.1/callback"]}
+            metadata |= {"redirect_uris": [REDIRECT_URI]}
             answer = self.register(metadata, actor=name)
         client_id = answer.member("client_id")
         if not isinstance(client_id, str):

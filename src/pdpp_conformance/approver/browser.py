@@ -14,6 +14,7 @@ from playwright.sync_api import Page as BrowserPage
 
 from pdpp_conformance.approver.approver import Attachment, Decision, Page
 from pdpp_conformance.approver.chromium import chromium_args, find_chromium
+from pdpp_conformance.approver.redirection import Arrival, CaughtRedirect
 from pdpp_conformance.exchange import Exchange, Recorder
 from pdpp_conformance.oauth_client import DeviceAuthorization
 from pdpp_conformance.target import ApproverWords
@@ -134,6 +135,26 @@ class BrowserApprover:
         tab = self._tab()
         self._goto(tab, url)
         self._sign_in_if_asked(tab, self._look(tab))
+
+    def answer_client(self, url: str, redirect_uri: str, *, approve: bool | None) -> Arrival:
+        """Open an authorization request (RFC 6749 §4.1.1), sign in where asked, decide, and follow the way back.
+
+        Args:
+            approve: the owner's decision; ``None`` to stop at the page that asks for it.
+        """
+        tab, words = self._tab(), self._words
+        pressed = () if approve is None else words.approve if approve else words.deny
+        with CaughtRedirect(tab, redirect_uri) as client:
+            self._goto(tab, url)
+            for _ in range(MOST_PAGES):
+                seen = self._sign_in_if_asked(tab, self._look(tab))
+                asks = seen.offers(words.approve) and seen.offers(words.deny)
+                name = seen.offers(pressed) or (None if asks else seen.offers(words.proceed))
+                if client.url is not None or name is None:
+                    break
+                self._keep(tab, seen, "the decision page, authorization code")
+                self._press(tab, self._named(tab, name))
+            return Arrival(self._keep(tab, self._look(tab), "where an authorization request led"), client.url)
 
     def close(self) -> None:
         """Close the browser and end its driver."""

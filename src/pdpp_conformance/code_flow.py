@@ -1,0 +1,190 @@
+"""The authorization-code flow as a public MCP client runs it: PKCE, state, resource, pushed or not (RFC 6749 §4.1)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from pdpp_conformance.approver.approver import Page
+from pdpp_conformance.approver.browser import BrowserApprover
+from pdpp_conformance.approver.redirection import Arrival
+from pdpp_conformance.discovery import DEVICE_CODE_GRANT
+from pdpp_conformance.exchange import Answer
+from pdpp_conformance.oauth_client import OAuthClient, TokenResponse, read_token_response
+from pdpp_conformance.run import REDIRECT_URI, Run
+from pdpp_conformance.verdict import Blocked, NotApplicable
+
+BOTH_FLOWS = (DEVICE_CODE_GRANT, "authorization_code", "refresh_token")
+
+
+@dataclass(frozen=True)
+class CodeRequest:
+    """An authorization request (RFC 6749 §4.1.1) that nobody has sent yet, with what its client keeps to itself."""
+
+    client: OAuthClient
+    parameters: Mapping[str, str] = field(repr=False)
+    verifier: str = field(repr=False)
+    """The PKCE code verifier (RFC 7636 §4.1)."""
+
+
+@dataclass(frozen=True)
+class AuthorizationResponse:
+    """What came back to the client's redirect URI (RFC 6749 §4.1.2), and the page on which the browser stood."""
+
+    request: CodeRequest
+    parameters: Mapping[str, str] = field(repr=False)
+    page: Page
+
+    @property
+    def code(self) -> str:
+        """The authorization code.
+
+        Raises:
+            Blocked: the response carries none.
+        """
+        if not self.parameters.get("code"):
+            raise Blocked(
+                f"an approved authorization request came back with {self.parameters.get('error') or 'no code'}",
+                unblock="a deployment that answers an approved authorization request with a code",
+            )
+        return self.parameters["code"]
+
+
+def require_code_flow(run: Run) -> None:
+    """Go on only where the authorization-code flow is offered.
+
+    Raises:
+        NotApplicable: the metadata does not offer it.
+    """
+    offered = "authorization_code" in run.discovery.grant_types
+    if not offered or run.discovery.endpoint("authorization_endpoint") is None:
+        raise NotApplicable("the metadata does not offer the authorization-code flow")
+
+
+def client_of_both_flows(run: Run) -> OAuthClient:
+    """Return a client that may use the device grant and the authorization-code grant.
+
+    Where none can be registered it is the run's one client, which a deployment may have made known for both.
+    """
+    try:
+        return run.client("a client of both flows", grant_types=BOTH_FLOWS)
+    except Blocked:
+        return run.client()
+
+
+def new_request(run: Run, details: Sequence[Mapping[str, Any]]) -> CodeRequest:
+    """Return a well-formed request of the client of both flows for the MCP resource and ``details``.
+
+    Raises:
+        NotApplicable: the authorization-code flow is not offered.
+    """
+    require_code_flow(run)
+    client = client_of_both_flows(run)
+    verifier = secrets.token_urlsafe(48)
+    run.redactor.register(verifier, "code_verifier")
+    parameters = {
+        **client.request_parameters("grant_scoped_mcp", details),
+        "response_type": "code",
+        "redirect_uri": REDIRECT_URI,
+        "state": secrets.token_urlsafe(16),
+        "code_challenge": _unpadded(hashlib.sha256(verifier.encode()).digest()),
+        "code_challenge_method": "S256",
+    }
+    return CodeRequest(client, parameters, verifier)
+
+
+def push(run: Run, request: CodeRequest) -> str:
+    """Push a request (RFC 9126 §2.1) and return its ``request_uri``.
+
+    Raises:
+        NotApplicable: the metadata advertises no endpoint for that.
+        Blocked: it was not taken.
+    """
+    endpoint = run.discovery.endpoint("pushed_authorization_request_endpoint")
+    if endpoint is None:
+        raise NotApplicable("the metadata advertises no pushed authorization requests")
+    answer = run.recorder.send("POST", endpoint, actor=request.client.name, form=request.parameters)
+    request_uri = answer.member("request_uri")
+    if not isinstance(request_uri, str) or not request_uri:
+        raise Blocked(
+            f"a well-formed pushed authorization request was answered {answer.summary}",
+            unblock="a deployment that takes it",
+        )
+    run.redactor.register(request_uri, "request_uri")
+    return request_uri
+
+
+def open_at_browser(run: Run, parameters: Mapping[str, str], *, approve: bool | None) -> Arrival:
+    """Let the owner's browser open an authorization request, and the owner decide it.
+
+    Args:
+        approve: the owner's decision; ``None`` to look at the page and decide nothing.
+
+    Raises:
+        Blocked: there is no browser.
+    """
+    if not isinstance(run.approver, BrowserApprover):
+        raise Blocked(
+            "the authorization-code flow needs a browser", unblock="--approver browser and the owner's password"
+        )
+    endpoint = str(run.discovery.endpoint("authorization_endpoint"))
+    joint = "&" if urlsplit(endpoint).query else "?"
+    return run.approver.answer_client(f"{endpoint}{joint}{urlencode(parameters)}", REDIRECT_URI, approve=approve)
+
+
+def approved(run: Run, request: CodeRequest, *, request_uri: str | None = None) -> AuthorizationResponse:
+    """Let the owner approve a request, and return what came back to its client.
+
+    Args:
+        request_uri: under which the request was pushed, if it was (RFC 9126 §4).
+
+    Raises:
+        Blocked: nothing came back, or not for this request.
+    """
+    if request_uri is None and run.discovery.authorization_server.content.get("require_pushed_authorization_requests"):
+        request_uri = push(run, request)
+    pushed = {"client_id": request.client.client_id, "request_uri": str(request_uri)}
+    arrival = open_at_browser(run, request.parameters if request_uri is None else pushed, approve=True)
+    if arrival.redirected_to is None:
+        raise Blocked(
+            f"the owner's approval led to no redirect URI; the last page was {arrival.page.title!r}",
+            unblock="approver.approve in the target file, or a deployment that grants what the client asks for",
+        )
+    parameters = dict(parse_qsl(urlsplit(arrival.redirected_to).query, keep_blank_values=True))
+    if parameters.get("state") != request.parameters["state"]:
+        raise Blocked("the authorization response lost the state", unblock="a deployment that returns the state")
+    return AuthorizationResponse(request, parameters, arrival.page)
+
+
+def redeem(response: AuthorizationResponse) -> Answer:
+    """Send the token request for an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5, RFC 8707 §2.2)."""
+    request = response.request
+    return request.client.request_token(
+        [
+            ("grant_type", "authorization_code"),
+            ("code", response.code),
+            ("redirect_uri", REDIRECT_URI),
+            ("client_id", request.client.client_id),
+            ("code_verifier", request.verifier),
+            ("resource", request.parameters["resource"]),
+        ]
+    )
+
+
+def granted_by_code(run: Run, details: Sequence[Mapping[str, Any]]) -> TokenResponse:
+    """Run the whole flow and return its token.
+
+    Raises:
+        NotApplicable: the flow is not offered.
+        Blocked: any of it does not work.
+    """
+    return read_token_response(redeem(approved(run, new_request(run, details))))
+
+
+def _unpadded(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
