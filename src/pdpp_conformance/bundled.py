@@ -35,7 +35,8 @@ class BundledServer:
         """Where client metadata documents can be published that the server finds; for every other host it is guarded
         as any deployment is."""
         self._folder = tempfile.TemporaryDirectory(prefix="pdpp-bundled-")
-        self._log = (Path(self._folder.name) / "server.log").open("w", encoding="utf-8")
+        self._log_path = Path(self._folder.name) / "server.log"
+        self._log = self._log_path.open("w", encoding="utf-8")
         configure_logs(self._log)
         self._server = self._make(owner_password, port=0)
 
@@ -71,6 +72,11 @@ class BundledServer:
         self._server.stop()
         self._server = self._make(None, self._server.port)  # the database knows the owner
         self._server.start()
+
+    def log_text(self) -> str:
+        """Return all that it has logged so far."""
+        self._log.flush()
+        return self._log_path.read_text(encoding="utf-8")
 
     def now(self) -> float:
         """Return the server's time, in seconds."""

@@ -183,7 +183,20 @@ def granted_by_code(run: Run, details: Sequence[Mapping[str, Any]]) -> TokenResp
         NotApplicable: the flow is not offered.
         Blocked: any of it does not work.
     """
-    return read_token_response(redeem(approved(run, new_request(run, details))))
+    response = approved(run, new_request(run, details))
+    run.once("an authorization response", lambda: response)
+    return read_token_response(redeem(response))
+
+
+def shared_response(run: Run) -> AuthorizationResponse:
+    """Return an authorization response of the run, whose code is used up."""
+    shared_token(run)
+    return run.once("an authorization response", lambda: approved(run, new_request(run, run.one_stream())))
+
+
+def shared_token(run: Run) -> TokenResponse:
+    """Return the run's one token of this flow, for one stream, as long as the grant lasts."""
+    return run.once("continuous, by authorization code", lambda: granted_by_code(run, run.one_stream()))
 
 
 def _unpadded(value: bytes) -> str:

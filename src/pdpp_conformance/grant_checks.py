@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,12 +48,12 @@ def continuous_by_either_path(run: Run) -> ByEitherPath:
     code_flow.require_code_flow(run)
     return ByEitherPath(
         run.once("continuous, by device code", lambda: _by_device_code(run, run.one_stream())),
-        run.once("continuous, by authorization code", lambda: code_flow.granted_by_code(run, run.one_stream())),
+        code_flow.shared_token(run),
     )
 
 
 def single_use_by_device_code(run: Run) -> TokenResponse:
-    """Return the run's one token of a single-use grant that a device asked for, with retention where it is taken."""
+    """Return the run's one token of a single-use grant that a device asked for."""
     return run.once("single use, by device code", lambda: _by_device_code(run, single_use(run)))
 
 
@@ -70,10 +71,17 @@ def single_use_by_either_path(run: Run) -> ByEitherPath:
 
 
 def single_use(run: Run) -> list[dict[str, Any]]:
-    """Return ``authorization_details`` for one stream, once, and to be deleted after a month."""
+    """Return ``authorization_details`` for one stream, once, and for a month where that can be asked for."""
+    return run.once("what a single-use request asks for", lambda: _single_use(run))
+
+
+def _single_use(run: Run) -> list[dict[str, Any]]:
     source, stream = run.offer().first_stream()
     entry = run.offer().entry(source, [{"name": stream.name}], access_mode="single_use")
-    return [{**entry, "retention": dict(RETENTION)}]
+    kept = {**entry, "retention": dict(RETENTION)}
+    client = code_flow.client_of_both_flows(run)
+    answer = client.ask(client.request_parameters("grant_scoped_mcp", [kept]).items())
+    return [entry if answer.member("device_code") is None else kept]
 
 
 def _by_device_code(run: Run, details: Sequence[Mapping[str, Any]]) -> TokenResponse:
@@ -81,7 +89,7 @@ def _by_device_code(run: Run, details: Sequence[Mapping[str, Any]]) -> TokenResp
 
 
 def judge_same_response(judge: Judgement, tokens: ByEitherPath) -> None:
-    """Both token responses tell the same type, lifetime, scope, resource, grants, and whether there is a refresh token."""
+    """Both token responses tell the same type, lifetime, scope, resource, grants, and have a refresh token or not."""
     device, code = (_told_by_response(token) for token in (tokens.device, tokens.code))
     for what in device:
         judge.equal(device[what], code[what], f"{what}, by device code as by authorization code,")
@@ -194,7 +202,7 @@ def judge_single_use(judge: Judgement, run: Run, token: TokenResponse) -> None:
     entries = [entry for entry in granted if isinstance(entry, dict)] if isinstance(granted, list) else []
     modes = [str(entry.get("access_mode")) for entry in entries]
     judge.equal(modes, ["single_use"], "the access modes granted")
-    judge.equal(entries[0].get("retention"), RETENTION, "the retention granted")
+    judge.equal(entries[0].get("retention"), single_use(run)[0].get("retention"), "the retention granted")
     judge.that(
         token.refresh_token is None, "no refresh token", "none" if token.refresh_token is None else "a refresh token"
     )
@@ -222,19 +230,36 @@ def judge_same_readings(judge: Judgement, readings: Sequence[Sequence[str]]) -> 
     judge.equal(list(device), list(code), "what two readings gave, by device code as by authorization code,")
 
 
+def fresh_single_use(run: Run) -> TokenResponse:
+    """Return a single-use token that a device just got, and that is served.
+
+    Raises:
+        Blocked: it is not.
+    """
+    token = _by_device_code(run, single_use(run))
+    answer = run.mcp(token.access_token, actor="the client").request("tools/list")
+    if answer.status != 200:
+        raise Blocked(
+            f"a fresh single-use token was answered {answer.summary} at the MCP resource",
+            unblock="an MCP resource that takes the token",
+        )
+    return token
+
+
 def outlive(run: Run, token: TokenResponse) -> None:
     """Wait until a token has expired.
 
     Raises:
+        NotApplicable: nobody tells when that is.
         Excluded: it lives longer than a run against a URL waits.
     """
-    if token.lifetime == float("inf"):
+    if token.lifetime == math.inf:
         raise NotApplicable("the token response does not tell how long the token lives")
     try:
         wait(run.waiting, token.lifetime + EXPIRY_MARGIN_SECONDS, "the token of a single-use grant to expire")
     except Blocked as blocked:
         raise Excluded(
-            f"the token lives {token.lifetime:g} s, longer than a run against a URL waits ({blocked.unblock} waits)"
+            f"the token lives {token.lifetime:g} s, and the run does not wait that long; {blocked.unblock} would"
         ) from None
 
 
@@ -263,7 +288,13 @@ class TwoGrants:
 
     client: OAuthClient
     first: TokenResponse
-    other: TokenResponse
+    kept: list[TokenResponse]
+    """The tokens of the other grant, the latest last."""
+
+    @property
+    def other(self) -> TokenResponse:
+        """The latest token of the grant that is left alone."""
+        return self.kept[-1]
 
 
 def two_grants(run: Run) -> TwoGrants:
@@ -274,21 +305,22 @@ def two_grants(run: Run) -> TwoGrants:
     """
     client = run.client()
     source, streams = run.offer().sources[0], run.offer().sources[0].streams
-    other = run.once(
+    kept = run.once(
         "the grant that is left alone",
-        lambda: run.granted([run.offer().entry(source, [{"name": streams[-1].name}])], client),
+        lambda: [run.granted([run.offer().entry(source, [{"name": streams[-1].name}])], client)],
     )
     first = run.granted([run.offer().entry(source, [{"name": streams[0].name}])], client)
-    if first.members.get("grant_id") is not None and first.members.get("grant_id") == other.members.get("grant_id"):
+    grant_id = first.members.get("grant_id")
+    if grant_id is not None and grant_id == kept[-1].members.get("grant_id"):
         raise Blocked("two approvals gave one grant", unblock="a second stream to ask for, in the target file")
-    for token in (first, other):
+    for token in (first, kept[-1]):
         answer = run.mcp(token.access_token, actor=client.name).request("tools/list")
         if answer.status != 200:
             raise Blocked(
                 f"a fresh client token was answered {answer.summary} at the MCP resource",
                 unblock="an MCP resource that takes the token",
             )
-    return TwoGrants(client, first, other)
+    return TwoGrants(client, first, kept)
 
 
 def revoke_grant(run: Run, token: TokenResponse) -> Answer:
@@ -358,4 +390,5 @@ def judge_refreshes(judge: Judgement, run: Run, grants: TwoGrants) -> None:
         return
     answer = grants.client.refresh(grants.other.refresh_token, [("resource", run.discovery.mcp_resource)])
     judge.that(answer.status == 200, "the other grant's refresh token good", answer.summary)
-    judge_alive(judge, run, read_token_response(answer))
+    grants.kept.append(read_token_response(answer))
+    judge_alive(judge, run, grants.other)

@@ -134,6 +134,19 @@ class Redactor:
             return [self.redact_all(member) for member in value]
         return value
 
+    def labels_in(self, text: str, *, shortest: int = SHORTEST_SECRET) -> list[str]:
+        """Return the label of each secret that stands in ``text``, once.
+
+        Args:
+            shortest: characters below which a value is taken to stand there by chance, as a plain word is.
+        """
+        found = (
+            self._spellings.labels[spelling]
+            for _, spelling in self._spellings.found_in(text)
+            if len(spelling) >= shortest and not (spelling.isalpha() and spelling.islower())
+        )
+        return list(dict.fromkeys(found))
+
     def leaks(self, directory: Path) -> list[str]:
         """Scan every file below ``directory`` for every secret, in clear or in base64.
 

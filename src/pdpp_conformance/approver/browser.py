@@ -148,13 +148,15 @@ class BrowserApprover:
             self._goto(tab, url)
             for _ in range(MOST_PAGES):
                 seen = self._sign_in_if_asked(tab, self._look(tab))
-                asks = seen.offers(words.approve) and seen.offers(words.deny)
-                name = seen.offers(pressed) or (None if asks else seen.offers(words.proceed))
+                decides = seen.offers(words.approve) and seen.offers(words.deny)
+                name = seen.offers(pressed) or (None if decides else seen.offers(words.proceed))
                 if client.url is not None or name is None:
                     break
                 self._keep(tab, seen, "the decision page, authorization code")
                 self._press(tab, self._named(tab, name))
-            return Arrival(self._keep(tab, self._look(tab), "where an authorization request led"), client.url)
+            last = self._look(tab)
+            asks = bool(last.offers(words.approve) and last.offers(words.deny))
+            return Arrival(self._keep(tab, last, "where an authorization request led"), asks, client.url)
 
     def close(self) -> None:
         """Close the browser and end its driver."""

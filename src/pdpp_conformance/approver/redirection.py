@@ -20,6 +20,8 @@ class Arrival:
     """Where a walk through an authorization request ended."""
 
     page: Page
+    asks: bool
+    """Whether the page asks for a decision."""
     redirected_to: str | None
     """The redirect URI with the authorization response in it, once the browser was sent back to the client."""
 
