@@ -196,7 +196,8 @@ def device_endpoint_with_grant(judge: Judgement, run: Run) -> None:
 
 @then("it advertises a token endpoint")
 def advertises_token_endpoint(judge: Judgement, run: Run) -> None:
-    judge.that(run.discovery.endpoint("token_endpoint") is not None, "a token endpoint", "advertised or absent")
+    endpoint = run.discovery.endpoint("token_endpoint")
+    judge.that(endpoint is not None, "a token endpoint", endpoint or "absent")
 
 
 @then("it lists its response types")
@@ -210,7 +211,7 @@ def authorization_endpoint_with_grant(judge: Judgement, run: Run) -> None:
     if not checks.offers_code_grant(run.discovery):
         raise NotApplicable("no grant that uses the authorization endpoint is offered")
     endpoint = run.discovery.endpoint("authorization_endpoint")
-    judge.that(endpoint is not None, "an authorization endpoint", str(endpoint))
+    judge.that(endpoint is not None, "an authorization endpoint", endpoint or "absent")
 
 
 @then("it lists none among the token endpoint's authentication methods")
@@ -360,7 +361,7 @@ def block_says(judge: Judgement, block: Mapping[str, Any], datatable: Sequence[S
 
 @then("its MCP endpoint is the MCP resource")
 def block_endpoint(judge: Judgement, run: Run, block: Mapping[str, Any]) -> None:
-    checks.says(judge, block, [["mcp.endpoint", run.discovery.mcp_resource]], "the block")
+    checks.names_mcp_resource(judge, run.discovery, checks.member_of(block, "mcp.endpoint"), "the MCP endpoint")
 
 
 @then(parsers.re(r"under (?P<name>\w+) it says"))
@@ -371,7 +372,7 @@ def setup_says(judge: Judgement, run: Run, name: str, datatable: Sequence[Sequen
 @then(parsers.re(r"under (?P<name>\w+) it names the MCP resource"))
 def setup_names_resource(judge: Judgement, run: Run, name: str) -> None:
     named = checks.authorization_block(run.discovery, name).get("resource")
-    judge.equal(named, run.discovery.mcp_resource, "the resource")
+    checks.names_mcp_resource(judge, run.discovery, named, f"{name}: the resource")
 
 
 @then(parsers.re(r"under (?P<name>\w+) it requires client_id, resource and authorization_details"))

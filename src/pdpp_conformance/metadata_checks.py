@@ -74,12 +74,18 @@ def urls_in(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
+def member_of(block: Mapping[str, Any], name: str) -> Any:
+    """Return a member of a block, ``a.b`` naming a member of a member; ``None`` where it is absent."""
+    value: Any = block
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
 def says(judge: Judgement, block: Mapping[str, Any], statements: Sequence[Sequence[str]], what: str) -> None:
     """Judge members of a block against a table of names and values, ``a.b`` naming a member of a member."""
     for name, expected in statements:
-        value: Any = block
-        for part in name.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
+        value = member_of(block, name)
         written = (
             {True: "true", False: "false", None: "absent"}.get(value, value) if not isinstance(value, str) else value
         )
@@ -195,13 +201,24 @@ def mcp_setup_is_client_kind(judge: Judgement, found: Discovery) -> None:
         if block.get("normal_mcp_setup") is True or name in ("device_code", "authorization_code_pkce"):
             judged += 1
             resource = block.get("resource", found.mcp_resource)
-            met = block.get("pdpp_token_kind") == "client" and resource == found.mcp_resource
+            met = block.get("pdpp_token_kind") == "client" and resource in mcp_resources(found)
             judge.that(
                 met,
                 f"{name} to end in a client token for {found.mcp_resource}",
                 f"{block.get('pdpp_token_kind')} for {resource}",
             )
     judge.that(judged > 0, "grant-scoped MCP device authorization described", f"{judged} descriptions")
+
+
+def mcp_resources(found: Discovery) -> Sequence[str]:
+    """The MCP resource as its metadata names it, and as it was asked for; where they differ, other rows tell."""
+    return list(dict.fromkeys((found.mcp_resource, found.mcp_url)))
+
+
+def names_mcp_resource(judge: Judgement, found: Discovery, value: Any, what: str) -> None:
+    """A block names the MCP resource."""
+    resources = mcp_resources(found)
+    judge.that(value in resources, f"{what} {' or '.join(resources)}", str(value)[:200])
 
 
 def authorization_block(found: Discovery, name: str) -> Mapping[str, Any]:
@@ -229,6 +246,9 @@ def agrees(judge: Judgement, found: Discovery, block: Mapping[str, Any], what: s
             judge.equal(block[name], content.get(name), f"{what}: {name}")
     if "authorization_server" in block:
         judge.equal(block["authorization_server"], content.get("issuer"), f"{what}: authorization_server")
+    if block == found.owner_agent_onboarding and "resource" in block:
+        # The other blocks' resource is judged where they are described.
+        judge.equal(block["resource"], found.root_resource.content.get("resource"), f"{what}: resource")
     if "authorization_details_type" in block:
         judge.equal(block["authorization_details_type"], found.authorization_details_type, f"{what}: type")
     if "required_parameters" in block:

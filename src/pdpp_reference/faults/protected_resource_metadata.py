@@ -76,11 +76,7 @@ def prm_text_plain(answer: Answered) -> None:
     "PRM-05",
     "PRM-07",
     "PRM-08",
-    "MET-13",
-    "MET-14",
-    "MET-15",
-    "CHG-08",
-    why="Neither the location nor the blocks of the same document spell the resource so.",
+    why="The location and the challenge that lead to the document spell the resource otherwise.",
 )
 def prm_fragment(document: Document) -> None:
     document["resource"] += "#mcp"
@@ -92,11 +88,7 @@ def prm_fragment(document: Document) -> None:
     "PRM-06",
     "PRM-07",
     "PRM-08",
-    "MET-13",
-    "MET-14",
-    "MET-15",
-    "CHG-08",
-    why="Neither the location nor the blocks of the same document spell the resource so.",
+    why="The location and the challenge that lead to the document spell the resource otherwise.",
 )
 def prm_query(document: Document) -> None:
     document["resource"] += "?a=b"
@@ -108,11 +100,7 @@ def prm_query(document: Document) -> None:
     "PRM-07",
     "PRM-03",
     "PRM-08",
-    "MET-13",
-    "MET-14",
-    "MET-15",
-    "CHG-08",
-    why="Neither the location nor the blocks of the same document spell the resource so.",
+    why="The location and the challenge that lead to the document spell the resource otherwise.",
 )
 def prm_resource_alias(document: Document) -> None:
     document["resource"] = document["resource"].replace("127.0.0.1", "localhost")
@@ -124,12 +112,7 @@ def prm_resource_alias(document: Document) -> None:
     "PRM-08",
     "PRM-03",
     "PRM-07",
-    "CHG-08",
-    "MET-13",
-    "MET-14",
-    "MET-15",
-    "MET-18",
-    why="Everything else names the MCP resource as the one that has to be asked for.",
+    why="The location and the challenge that lead to the document name the MCP resource.",
 )
 def prm_resource_origin_only(document: Document) -> None:
     document["resource"] = document["resource"].removesuffix("/mcp")
