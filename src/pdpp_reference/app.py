@@ -156,6 +156,10 @@ class Collaborators:
         return RefreshTokenGrant(self.store, self.tokens)
 
     @cached_property
+    def grant_revocation(self) -> GrantRevocationEndpoint:
+        return GrantRevocationEndpoint(self.store, self.grants, self.tokens)
+
+    @cached_property
     def introspection(self) -> IntrospectionEndpoint:
         return IntrospectionEndpoint(self.settings, self.access_tokens)
 
@@ -295,7 +299,7 @@ def _owner_routes(parts: Collaborators) -> list[BaseRoute]:
         ),
         grants=GrantsPage(pages, forms, sessions, parts.store, parts.grants, parts.clients, parts.catalogue),
         connect=ConnectPage(settings, pages, sessions, parts.catalogue),
-        revoke_with_token=GrantRevocationEndpoint(parts.store, parts.grants, parts.tokens).answer,
+        revoke_with_token=parts.grant_revocation.answer,
     )
 
 

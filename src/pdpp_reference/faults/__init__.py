@@ -16,7 +16,11 @@ from pdpp_reference.faults import (
     authorization_server_metadata,
     bearer,
     device_authorization,
+    discovery,
+    grants,
     introspection,
+    logs,
+    other_flows,
     owner_pages,
     polling,
     protected_resource_metadata,
@@ -60,6 +64,10 @@ FAULTS: Mapping[str, Fault] = _registry(
         registration,
         revocation,
         refresh,
+        grants,
+        other_flows,
+        discovery,
+        logs,
     )
     for fault in module.declared.faults
 )
