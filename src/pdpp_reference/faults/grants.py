@@ -33,7 +33,7 @@ class _RevokesNothing(GrantRevocationEndpoint):
 
 
 @declared.replacing("A grant is said to be revoked and stays in force.", "PRO-06")
-def revoke_noop(parts: Collaborators) -> None:
+def grant_stays_in_force(parts: Collaborators) -> None:
     parts.grant_revocation = _RevokesNothing(parts.store, parts.grants, parts.tokens)
 
 
