@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from pdpp_conformance.challenges import resource_metadata_of
 from pdpp_conformance.exchange import Answer, NoAnswer, Recorder, is_loopback, origin_of
 from pdpp_conformance.target import Target
 from pdpp_conformance.verdict import Unmet
@@ -17,8 +17,6 @@ DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 PREFLIGHT_TIMEOUT_SECONDS = 5.0
 DISCOVERY_SECONDS = 8.0
 """What all of discovery may take: a target that answers slower than that is told so, while somebody still watches."""
-
-_RESOURCE_METADATA = re.compile(r'resource_metadata\s*=\s*"([^"\s]+)"', re.IGNORECASE)
 
 
 class Unreachable(Exception):
@@ -98,8 +96,7 @@ class Discovery:
     def named_metadata_url(self) -> str | None:
         """The ``resource_metadata`` of the challenge to a client without a token (RFC 9728 §5.1)."""
         challenge = self.unauthenticated_mcp
-        named = _RESOURCE_METADATA.search((challenge.header("www-authenticate") or "") if challenge else "")
-        return named.group(1) if named else None
+        return resource_metadata_of(challenge.headers("www-authenticate")) if challenge else None
 
     @property
     def authorization_details_type(self) -> str | None:
@@ -305,11 +302,11 @@ def _unauthenticated(reader: _Reader, mcp_url: str) -> Answer | None:
 
 def _mcp_metadata(reader: _Reader, mcp_url: str, challenge: Answer | None) -> Document:
     name = "protected resource metadata (MCP)"
-    named = _RESOURCE_METADATA.search((challenge.header("www-authenticate") or "") if challenge else "")
+    named = resource_metadata_of(challenge.headers("www-authenticate")) if challenge else None
     inserted = well_known(mcp_url, "oauth-protected-resource")
     urls = [inserted]
-    if named and origin_of(named.group(1)) == origin_of(mcp_url) and named.group(1) != inserted:
-        urls.insert(0, named.group(1))
+    if named and origin_of(named) == origin_of(mcp_url) and named != inserted:
+        urls.insert(0, named)
     documents = []
     for url in urls:
         documents.append(reader.fetch(name, url))

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from pdpp_conformance.exchange import Answer
-from pdpp_conformance.verdict import Remark, Unmet
+from pdpp_conformance.verdict import Remark, Shortfall, Unmet
 
 
 class Judgement:
@@ -28,6 +28,16 @@ class Judgement:
         self.expected, self.observed = expected, observed
         if not met:
             raise Unmet(expected, observed)
+
+    def at_most_warn(self, met: bool, expected: str, observed: str) -> None:
+        """Judge a statement of which the catalogue says that its opposite is no failure.
+
+        Raises:
+            Shortfall: it does not hold.
+        """
+        self.expected, self.observed = expected, observed
+        if not met:
+            raise Shortfall(expected, observed)
 
     def remark(self, met: bool, expected: str, observed: str) -> None:
         """Judge a statement whose opposite is permitted.

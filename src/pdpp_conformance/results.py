@@ -19,6 +19,7 @@ from pdpp_conformance.verdict import (
     Level,
     NotApplicable,
     Remark,
+    Shortfall,
     Unmet,
     Verdict,
     gravest,
@@ -48,6 +49,8 @@ class ScenarioResult:
     steps: list[StepResult] = field(default_factory=list)
     concluded: bool = False
     unmet: bool = False
+    """The requirements' levels say how grave that is; ``shortfall`` says that it is WARN at most."""
+    shortfall: bool = False
     verdict: Verdict = Verdict.BLOCKED
     """PASS, BLOCKED, NOT_APPLICABLE, EXCLUDED or ERROR; an unmet one is named by its requirements' levels."""
     reason: str | None = "the run ended before the scenario did"
@@ -73,7 +76,7 @@ class ScenarioResult:
             self.verdict, self.reason = Verdict.INFO, str(error)
             self.judgement.expected, self.judgement.observed = error.expected, error.observed
         elif isinstance(error, Unmet):
-            self.unmet, self.reason = True, str(error)
+            self.unmet, self.shortfall, self.reason = True, isinstance(error, Shortfall), str(error)
             self.judgement.expected, self.judgement.observed = error.expected, error.observed
         elif isinstance(error, Blocked):
             self.verdict, self.reason, self.unblock = Verdict.BLOCKED, error.reason, error.unblock
@@ -86,7 +89,9 @@ class ScenarioResult:
 
     def verdict_at(self, level: Level) -> Verdict:
         """The verdict as a requirement of that level has it."""
-        return level.unmet if self.unmet else self.verdict
+        if not self.unmet:
+            return self.verdict
+        return Verdict.WARN if self.shortfall and level.unmet is Verdict.FAIL else level.unmet
 
     def verdict_by(self, catalogue: Catalogue) -> Verdict:
         """The verdict as the gravest of the scenario's own requirements has it."""

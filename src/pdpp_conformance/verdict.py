@@ -94,7 +94,8 @@ class Conclusion(Exception):
 
     Conclusion
     ├── Unmet           the target did not do what the requirement says     → FAIL, WARN or INFO by level
-    ├── Remark          permitted, and worth telling                        → INFO
+    │   ├── Shortfall   less grave than the requirement's level             → WARN at most
+    │   └── Remark      permitted, and worth telling                        → INFO
     ├── Blocked         it could not be judged                              → BLOCKED
     ├── NotApplicable   the target does not claim it                        → NOT_APPLICABLE
     └── Excluded        it cannot be observed on this kind of target        → EXCLUDED
@@ -108,6 +109,10 @@ class Unmet(Conclusion):
         super().__init__(f"expected {expected}; observed {observed}")
         self.expected = expected
         self.observed = observed
+
+
+class Shortfall(Unmet):
+    """Unmet, but in a way that the catalogue decides to be less grave: WARN where the level would say FAIL."""
 
 
 class Remark(Unmet):

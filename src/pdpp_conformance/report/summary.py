@@ -7,6 +7,7 @@ from typing import Any
 
 from pdpp_conformance.report.findings import RED, Finding, Row, findings
 from pdpp_conformance.report.text import counted, duration
+from pdpp_conformance.verdict import Level
 
 VERDICTS = ("FAIL", "ERROR", "WARN", "BLOCKED", "INFO", "PASS", "ATTESTED", "NOT_APPLICABLE", "EXCLUDED")
 """Every verdict of a row, what needs attention first."""
@@ -99,8 +100,9 @@ def level_of(row: Row) -> str:
 
 
 def fails_run(row: Row, fail_on: str) -> bool:
-    """Whether an unmet row of this level fails the run under `--fail-on`; a known deviation does not."""
-    unmet = row["verdict"] in RED or (row["verdict"] == "INFO" and row["level"] == "ADVISORY")
+    """Whether an unmet row fails the run under `--fail-on`; a known deviation does not, nor what falls short less
+    gravely than its level says."""
+    unmet = row["verdict"] == Level(row["level"]).unmet.value
     return unmet and row["level"] in _FAILING_LEVELS[fail_on] and not row.get("deviation")
 
 
