@@ -246,7 +246,7 @@ def restarted(run: Run, device: DeviceAuthorization, moment: str) -> None:
 # -- what comes of it --------------------------------------------------------------------------------------------------
 
 
-@then("it gets a device code, a user code, a verification URI, a lifetime and an interval")
+@then("it gets a device code, a user code, a verification URI and a lifetime")
 def gets_codes(judge: Judgement, device_answer: requests.Requested) -> None:
     requests.judge_codes(judge, device_answer.answer)
 

@@ -69,7 +69,7 @@ def test_what_the_grammar_allows(field: str, expected: list[Challenge]) -> None:
 )
 def test_what_it_does_not(field: str) -> None:
     """A field that breaks the grammar is refused, and never half read."""
-    with pytest.raises(MalformedChallenge, match="expected .* at character"):
+    with pytest.raises(MalformedChallenge, match=r"expected .* at character"):
         parse_challenges([field])
 
 

@@ -13,7 +13,7 @@ Feature: MCP device authorization starts from client, MCP resource and authoriza
     @CHG-11
     Scenario: A registered client gets codes for the MCP resource
       When the client requests a device authorization for the MCP resource
-      Then it gets a device code, a user code, a verification URI, a lifetime and an interval
+      Then it gets a device code, a user code, a verification URI and a lifetime
 
     @DRS-01
     Scenario: The codes come with status 200 as JSON
@@ -48,7 +48,7 @@ Feature: MCP device authorization starts from client, MCP resource and authoriza
     @DAR-10
     Scenario: A parameter that nobody knows changes nothing
       When the client requests a device authorization for the MCP resource, with an unknown parameter
-      Then it gets a device code, a user code, a verification URI, a lifetime and an interval
+      Then it gets a device code, a user code, a verification URI and a lifetime
 
   Rule: What is required is required (RFC 6749 §5.2)
 

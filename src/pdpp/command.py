@@ -8,6 +8,25 @@ from typing import Annotated
 
 import typer
 
+SHAPE_NAMES = (
+    "minimal",
+    "older_type",
+    "short_codes",
+    "two_step",
+    "login_with_user_name",
+    "strict_registration",
+    "no_complete_uri",
+    "interval_absent",
+    "always_pending",
+    "package_kind",
+    "revoked_is_403",
+    "errors_without_request_id",
+    "no_owner_block",
+    "issuer_with_path",
+    "two_origins",
+)
+"""``pdpp_reference.shapes.SHAPES``, written out so that the help does not import the server; a test compares them."""
+
 app = typer.Typer(
     name="pdpp",
     help="PDPP's reference server and conformance harness.",
@@ -32,6 +51,13 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME", help="A deliberate defect, to see a check fail; repeatable; on loopback only."),
     ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"A correct shape other than the default; repeatable: {', '.join(SHAPE_NAMES)}.",
+        ),
+    ] = None,
 ) -> None:
     """Run the reference server in the foreground. The owner's password comes from PDPP_OWNER_PASSWORD."""
     from pdpp_reference.serve import ServeError, ServeOptions, serve
@@ -44,6 +70,7 @@ def serve(
         device_code_lifetime=device_code_lifetime,
         polling_interval=polling_interval,
         faults=tuple(fault or ()),
+        shapes=tuple(shape or ()),
     )
     try:
         serve(options, _say)

@@ -193,12 +193,14 @@ def approve_around_restart(run: Run, device: DeviceAuthorization, moment: str) -
 
 
 def judge_codes(judge: Judgement, answer: Answer) -> None:
-    """RFC 8628 §3.2, and PDPP's own: the interval is told."""
+    """RFC 8628 §3.2; where no interval is told it is 5 seconds all the same."""
     missing = [
         name
-        for name in ("device_code", "user_code", "verification_uri", "expires_in", "interval")
+        for name in ("device_code", "user_code", "verification_uri", "expires_in")
         if answer.member(name) in (None, "")
     ]
+    if answer.member("interval") is None:
+        judge.note("no interval is told, which means 5 seconds (RFC 8628 §3.2)")
     judge.that(
         answer.status == 200 and not missing, "200 with all codes", f"{answer.summary}, missing {missing or 'none'}"
     )

@@ -179,6 +179,12 @@ def discover(recorder: Recorder, target: Target, base_url: str) -> Discovery:
             f"({metadata.problem}) nor protected resource metadata; check the URL, or name authorization_server and "
             "mcp_url in a target file"
         )
+    nothing_there = challenge is not None and challenge.status == 404
+    if nothing_there and target.mcp_url is None and not mcp_document.usable and not root.usable:
+        raise Unreachable(
+            f"{base_url} is an authorization server, and nothing there leads to its MCP resource; "
+            "give the resource server's URL, or set mcp_url in a target file"
+        )
     resource = mcp_document.content.get("resource")
     return Discovery(
         base_url=base_url,

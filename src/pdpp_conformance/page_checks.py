@@ -36,7 +36,11 @@ def judge_shows_code(judge: Judgement, page: Page, device: DeviceAuthorization) 
 
 
 def judge_fact(judge: Judgement, run: Run, page: Page, fact: str) -> None:
-    """One fact of CHG-15 stands where it belongs."""
+    """One fact of CHG-15 stands where it belongs.
+
+    Raises:
+        NotApplicable: the client registered no name of its own that the page could show as its claim.
+    """
     expected = _FACTS[fact](run, page)
     where, text, wanted = expected
     found = any(_plain(word) in _plain(text) for word in wanted)
@@ -63,6 +67,14 @@ def _expiry(page: Page) -> tuple[str, str, list[str]]:
     return "on the page", page.text, [found.group() if found else "when it expires"]
 
 
+def _claimed_name(run: Run, page: Page) -> tuple[str, str, list[str]]:
+    """The name that the client gave itself; whoever runs the deployment vouches for a pre-registered client's."""
+    if not run.has_registered(run.client()):
+        raise NotApplicable("the run's client did not register itself, so that its name is no claim of its own")
+    elsewhere = CLIENT_NAME.lower() in page.protocol_facts.lower()
+    return "apart, among the client's claims", "" if elsewhere else page.client_claims, [CLIENT_NAME]
+
+
 Expected = tuple[str, str, list[str]]
 _FACTS: dict[str, Callable[[Run, Page], Expected]] = {
     "the client id as a verified fact": lambda run, page: (
@@ -70,11 +82,7 @@ _FACTS: dict[str, Callable[[Run, Page], Expected]] = {
         page.protocol_facts,
         [run.client().client_id],
     ),
-    "the client's name as the client's own claim": lambda _run, page: (
-        "apart, among the client's claims",
-        "" if CLIENT_NAME.lower() in page.protocol_facts.lower() else page.client_claims,
-        [CLIENT_NAME],
-    ),
+    "the client's name as the client's own claim": _claimed_name,
     "the MCP resource": lambda run, page: ("on the page", page.text, [run.discovery.mcp_resource]),
     "the requested source": lambda run, page: ("on the page", page.text, _source(run)),
     "the requested streams": lambda run, page: ("on the page", page.text, [_stream(run)]),
@@ -126,6 +134,6 @@ def require_working_token(judge: Judgement, run: Run, device: DeviceAuthorizatio
 
 
 def judge_dead_token(judge: Judgement, run: Run, token: TokenResponse) -> None:
-    """A token that worked is refused with 401."""
+    """A token that worked is refused with 401; with 403 where a deployment tells so that its grant was revoked."""
     answer = run.mcp(token.access_token, actor="the client").request("tools/list")
-    judge.that(answer.status == 401, "401 at the MCP resource", answer.summary)
+    judge.that(answer.status in (401, 403), "401 or 403 at the MCP resource", answer.summary)

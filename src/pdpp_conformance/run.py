@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -120,6 +121,7 @@ class Run:
         )
         with ThreadPoolExecutor(1) as pool:
             starting = pool.submit(_start_bundled, self.target)
+            self.target = _described(self.target)
             self._make_approver()
             self.approver.prepare()
             self.bundled = starting.result()
@@ -186,6 +188,10 @@ class Run:
         if name not in self._clients:
             self._clients[name] = self._make_client(name, grant_types)
         return self._clients[name]
+
+    def has_registered(self, client: OAuthClient) -> bool:
+        """Whether the run itself registered a client, so that its metadata is known and the client's own."""
+        return any(client.client_id == client_id for client_id, _ in self._registered)
 
     def owner_token(self) -> TokenResponse:
         """Return the run's one owner token, from a trusted owner-agent device authorization.
@@ -501,8 +507,9 @@ class Run:
         if name == "another client" and free:
             return self._client(free[-1], name)
         raise Blocked(
-            f"the deployment offers no way to come by {name}: no registration endpoint, no pre-registered client",
-            unblock="client.client_id in the target file",
+            f"the deployment offers no way to come by {name}: no client can be registered, "
+            f"and {'none of those' if known else 'none'} that the metadata lists will do",
+            unblock="client.client_id in the target file" if not known else "a registration endpoint in metadata",
         )
 
     def _client(self, client_id: str, name: str) -> OAuthClient:
@@ -630,6 +637,15 @@ class Run:
         for client in self._clients.values():
             if client.client_id == client_id:
                 self._revoke_tokens(client)
+
+
+def _described(target: Target) -> Target:
+    """Return the target as an operator of the bundled server, in the shape it has, would describe it."""
+    if "PDPP_BUNDLED_SHAPE" not in os.environ:
+        return target  # spares the import, which takes as long as the browser's start
+    from pdpp_conformance.bundled import described
+
+    return described(target)
 
 
 def _start_bundled(target: Target) -> BundledServer:

@@ -253,7 +253,7 @@ def _authorization_server_routes(parts: Collaborators) -> list[BaseRoute]:
         {
             DEVICE_CODE_GRANT: parts.device_code_grant,
             "authorization_code": AuthorizationCodeGrant(store, requests, parts.redemption),
-            "refresh_token": parts.refresh_token_grant,
+            **({"refresh_token": parts.refresh_token_grant} if settings.refresh_tokens_enabled else {}),
         },
     )
 
@@ -270,8 +270,9 @@ def _authorization_server_routes(parts: Collaborators) -> list[BaseRoute]:
         route("GET", "/oauth/authorize", AuthorizeEndpoint(settings, clients, code_requests, error_page).answer),
         route("POST", "/oauth/par", PushedAuthorizationEndpoint(settings, clients, code_requests).answer),
         route("POST", "/introspect", parts.introspection.answer),
-        route("POST", "/oauth/revoke", parts.revocation.answer),
     ]
+    if settings.revocation_enabled:
+        routes += [route("POST", "/oauth/revoke", parts.revocation.answer)]
     if settings.registration_enabled:
         routes += [
             route("POST", "/oauth/register", parts.registration.answer),

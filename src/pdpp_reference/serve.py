@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pdpp_reference.app import compose
 from pdpp_reference.clock import SystemClock
-from pdpp_reference.faults import Fault, UnknownFault, create_faulty_app, faults_named
+from pdpp_reference.faults import Fault, UnknownFault, faults_named
 from pdpp_reference.logs import configure_logs
 from pdpp_reference.server import CannotListen, bind, server_of
 from pdpp_reference.settings import Settings, is_loopback_host
+from pdpp_reference.shapes import Shape, UnknownShape, create_shaped_app, on_two_origins, settled, shapes_named
 from pdpp_reference.storage.store import StorageError
 
 
@@ -34,6 +36,8 @@ class ServeOptions:
     polling_interval: int = Settings.polling_interval
     faults: tuple[str, ...] = ()
     """Names of deliberate defects; the conforming server has none."""
+    shapes: tuple[str, ...] = ()
+    """Names of shapes other than the default; each is a conforming one."""
 
 
 def serve(options: ServeOptions, say: Callable[[str], None], environment: Mapping[str, str] = os.environ) -> None:
@@ -43,20 +47,18 @@ def serve(options: ServeOptions, say: Callable[[str], None], environment: Mappin
 
     Raises:
         ServeError: the address would expose the server unprotected or cannot be bound, the database cannot be
-            opened, a fault does not exist, or others than this machine would see it.
+            opened, a fault does not exist, or others than this machine would see it; or a shape does not exist, or
+            needs two origins where one public URL is given.
     """
-    faults = _faults(options)
+    faults, shapes = _faults(options), _shapes(options)
     password = environment.get("PDPP_OWNER_PASSWORD") or None
     public_url = _public_url(options, password)
-    try:
-        listening = bind(options.host, options.port)
-    except CannotListen as error:
-        raise ServeError(str(error)) from None
-    port = listening.getsockname()[1]
-    origin = public_url or f"http://{f'[{options.host}]' if ':' in options.host else options.host}:{port}"
+    listening = _listening(options, shapes)
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    origins = [public_url or f"http://{host}:{bound.getsockname()[1]}" for bound in listening]
     settings = Settings(
-        issuer=origin,
-        resource_origin=origin,
+        issuer=origins[0],
+        resource_origin=origins[-1],
         database_url=options.database,
         owner_password=password,
         introspection_client_id=environment.get("PDPP_INTROSPECTION_CLIENT_ID") or None,
@@ -64,24 +66,27 @@ def serve(options: ServeOptions, say: Callable[[str], None], environment: Mappin
         device_code_lifetime=options.device_code_lifetime,
         polling_interval=options.polling_interval,
     )
+    settings = settled(settings, shapes)
     configure_logs(sys.stderr)
     try:
         parts = compose(settings, SystemClock())
     except StorageError as error:
-        listening.close()
+        _close(listening)
         raise ServeError(str(error)) from None
     if not parts.owners.exists():
         password = secrets.token_urlsafe(12)
         parts.owners.set_password(password)
         say(f"owner password, said only this once: {password}")
-    server = server_of(create_faulty_app(parts, faults), settings)
+    server = server_of(create_shaped_app(parts, shapes, faults), settings)
+    for shape in shapes:
+        say(f"shape: {shape.name}: {shape.what}")
     for fault in faults:
         say(f"DELIBERATELY FAULTY: {fault.name}: {fault.what} Breaks {', '.join(sorted(fault.rows))}.")
-    say(f"ready: {origin}")
+    say(f"ready: {origins[-1]}")
     try:
-        server.run(sockets=[listening])
+        server.run(sockets=listening)
     finally:
-        listening.close()
+        _close(listening)
         parts.store.close()
 
 
@@ -96,6 +101,34 @@ def _faults(options: ServeOptions) -> tuple[Fault, ...]:
             "leave --public-url out and stay on 127.0.0.1"
         )
     return faults
+
+
+def _shapes(options: ServeOptions) -> tuple[Shape, ...]:
+    try:
+        shapes = shapes_named(options.shapes)
+    except UnknownShape as error:
+        raise ServeError(str(error)) from None
+    if on_two_origins(shapes) and options.public_url is not None:
+        raise ServeError("a shape with two origins has no one --public-url; leave --public-url out")
+    return shapes
+
+
+def _listening(options: ServeOptions, shapes: Sequence[Shape]) -> list[socket.socket]:
+    """Return the sockets of the authorization server and, where it has its own, of the resource server."""
+    bound: list[socket.socket] = []
+    try:
+        bound.append(bind(options.host, options.port))
+        if on_two_origins(shapes):
+            bound.append(bind(options.host, options.port and options.port + 1))
+    except CannotListen as error:
+        _close(bound)
+        raise ServeError(str(error)) from None
+    return bound
+
+
+def _close(bound: Sequence[socket.socket]) -> None:
+    for listening in bound:
+        listening.close()
 
 
 def _public_url(options: ServeOptions, password: str | None) -> str | None:

@@ -13,8 +13,9 @@ from starlette.types import ASGIApp
 
 from pdpp_reference.app import Collaborators, compose
 from pdpp_reference.clock import Clock
-from pdpp_reference.faults import create_faulty_app, faults_named
+from pdpp_reference.faults import faults_named
 from pdpp_reference.settings import Settings
+from pdpp_reference.shapes import create_shaped_app, on_two_origins, settled, shapes_named
 
 _START_SECONDS = 15.0
 _STOP_SECONDS = 5
@@ -69,10 +70,13 @@ class LoopbackServer:
         clock: the time it lives by.
         adjust: replaces collaborators before the application is made.
         faults: names of deliberate defects (:data:`pdpp_reference.faults.FAULTS`).
+        shapes: names of shapes other than the default (:data:`pdpp_reference.shapes.SHAPES`).
+        resource_port: the port of the resource server, where a shape gives it one of its own.
         settings: any field of :class:`Settings` but the two origins.
 
     Raises:
         UnknownFault: one of the faults does not exist.
+        UnknownShape: one of the shapes does not exist.
     """
 
     def __init__(
@@ -81,23 +85,39 @@ class LoopbackServer:
         clock: Clock,
         adjust: Callable[[Collaborators], None] | None = None,
         faults: Sequence[str] = (),
+        shapes: Sequence[str] = (),
         port: int = 0,
+        resource_port: int = 0,
         **settings: Any,
     ) -> None:
         self._clock = clock
         self._adjust = adjust
         self._faults = faults_named(faults)
-        self._listening: socket.socket | None = bind("127.0.0.1", port)
-        self.port: int = self._listening.getsockname()[1]
-        self.settings = Settings(issuer=self.base_url, resource_origin=self.base_url, **settings)
+        self._shapes = shapes_named(shapes)
+        self._listening = [bind("127.0.0.1", port)]
+        if on_two_origins(self._shapes):
+            self._listening.append(bind("127.0.0.1", resource_port))
+        self._ports: list[int] = [listening.getsockname()[1] for listening in self._listening]
+        origin = f"http://127.0.0.1:{self.port}"
+        self.settings = settled(Settings(issuer=origin, resource_origin=self.base_url, **settings), self._shapes)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._parts: Collaborators | None = None
 
     @property
+    def port(self) -> int:
+        """The port of the authorization server, and of the resource server too unless that has its own."""
+        return self._ports[0]
+
+    @property
+    def resource_port(self) -> int:
+        """The port of the resource server."""
+        return self._ports[-1]
+
+    @property
     def base_url(self) -> str:
-        """The origin, without a trailing slash."""
-        return f"http://127.0.0.1:{self.port}"
+        """The origin, without a trailing slash; of two, the resource server's."""
+        return f"http://127.0.0.1:{self.resource_port}"
 
     @property
     def parts(self) -> Collaborators:
@@ -111,13 +131,13 @@ class LoopbackServer:
         Raises:
             RuntimeError: it did not start.
         """
-        if self._listening is None:
-            self._listening = bind("127.0.0.1", self.port)
+        if not self._listening:
+            self._listening = [bind("127.0.0.1", port) for port in self._ports]
         self._parts = compose(self.settings, self._clock)
         if self._adjust is not None:
             self._adjust(self._parts)
-        self._server = server_of(create_faulty_app(self._parts, self._faults), self.settings)
-        arguments = {"sockets": [self._listening]}
+        self._server = server_of(create_shaped_app(self._parts, self._shapes, self._faults), self.settings)
+        arguments = {"sockets": self._listening}
         self._thread = threading.Thread(target=self._server.run, kwargs=arguments, name="pdpp-server", daemon=True)
         self._thread.start()
         deadline = time.monotonic() + _START_SECONDS
@@ -131,8 +151,9 @@ class LoopbackServer:
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join(_STOP_SECONDS * 2)
-        if self._listening is not None:
-            self._listening.close()
+        for listening in self._listening:
+            listening.close()
         if self._parts is not None:
             self._parts.store.close()
-        self._server = self._thread = self._listening = self._parts = None
+        self._listening = []
+        self._server = self._thread = self._parts = None

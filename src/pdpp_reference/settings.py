@@ -33,6 +33,8 @@ class Settings:
     introspection_client_id: str | None = None
     introspection_client_secret: str | None = field(default=None, repr=False)
     registration_enabled: bool = True
+    refresh_tokens_enabled: bool = True
+    revocation_enabled: bool = True
     authorization_details_type: str = AUTHORIZATION_DETAILS_TYPE
 
     device_code_lifetime: int = 600

@@ -7,34 +7,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import wait
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import mcp.client  # noqa: F401  imported once here instead of in every run
-import playwright.sync_api  # noqa: F401
-import pytest
-import pytest_bdd  # noqa: F401
-
-import pdpp_conformance.plugin  # noqa: F401
 from pdpp_conformance.bundled import FAULTS_VARIABLE
 from pdpp_reference.faults import FAULTS, Fault, UnknownFault, faults_named
+from tests.forked_runs import ROOT, ForkedRun, finished, scenarios_by_row
 
-ROOT = Path(__file__).resolve().parents[2]
 REPORT = ROOT / "reports" / "self-proof.json"
-RUN_SECONDS = 240.0
-"""What one run of the specification may take."""
 
 RED = frozenset({"FAIL", "WARN", "INFO"})
-_TAG = re.compile(r"@([A-Z]{3}-\d{2,3})\b")
 _WITHOUT_OWNER = "2_metadata_honesty"
 
 
@@ -91,15 +78,6 @@ class Outcome:
         }
 
 
-def scenarios_by_row() -> dict[str, set[Path]]:
-    """Return the feature files in which each requirement is judged."""
-    files: dict[str, set[Path]] = {}
-    for path in sorted((ROOT / "features").rglob("*.feature")):
-        for row in _TAG.findall(path.read_text(encoding="utf-8")):
-            files.setdefault(row, set()).add(path)
-    return files
-
-
 def selection(fault: Fault, scope: str, files: Mapping[str, set[Path]]) -> list[str]:
     """Return pytest's arguments that select what is run for a fault.
 
@@ -119,89 +97,36 @@ def selection(fault: Fault, scope: str, files: Mapping[str, set[Path]]) -> list[
     return chosen
 
 
-class Proof:
-    """One run of the specification with one fault in the bundled server, in a process of its own.
-
-    The process is forked from this one, which has imported everything that a run needs: a run would otherwise spend
-    more time on imports than on requests, and would notice when the code changes under it.
-    """
-
-    def __init__(self, fault: Fault, arguments: Sequence[str], folder: Path) -> None:
-        self.fault = fault
-        self._report = folder / fault.name
-        self._report.mkdir(parents=True, exist_ok=True)
-        command = ["-q", "--assert=plain", "-p", "no:cacheprovider", "--report-dir", str(self._report), *arguments]
-        self._process = get_context("fork").Process(target=_specification, args=(fault.name, command, self._said))
-        self._process.start()
-        self._ends = time.monotonic() + RUN_SECONDS
-
-    @property
-    def sentinel(self) -> int:
-        """What can be waited for until the process has ended."""
-        return self._process.sentinel
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the process has ended; one that takes too long is ended."""
-        if self._process.is_alive() and time.monotonic() > self._ends:
-            self._process.terminate()
-        return not self._process.is_alive()
-
-    def outcome(self) -> Outcome:
-        """Read what the run found."""
-        self._process.join()
-        status = self._process.exitcode
-        try:
-            written = json.loads((self._report / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return Outcome(self.fault, frozenset(), frozenset(), {}, f"no run.json, exit {status}: {self._last()}")
-        verdicts = {row["id"]: row for row in written["requirements"]}
-        return Outcome(
-            self.fault,
-            red=frozenset(row for row, told in verdicts.items() if told["verdict"] in RED),
-            errors=frozenset(row for row, told in verdicts.items() if told["verdict"] == "ERROR"),
-            unjudged={
-                row: f"{verdicts[row]['verdict']}: {verdicts[row]['reason']}"[:300]
-                for row in self.fault.rows
-                if row in verdicts and verdicts[row]["verdict"] not in {*RED, "PASS"}
-            },
-            problem=None if status in (0, 1, 6) else f"exit {status}: {self._last()}",
-        )
-
-    @property
-    def _said(self) -> Path:
-        return self._report / "said.txt"
-
-    def _last(self) -> str:
-        lines = [line for line in self._said.read_text(encoding="utf-8").splitlines() if line.strip()]
-        return lines[-1][:300] if lines else "nothing was said"
-
-
-def _specification(fault: str, command: Sequence[str], said: Path) -> None:
-    """Run pytest in this process, which was forked for it."""
-    os.chdir(ROOT)
-    os.environ[FAULTS_VARIABLE] = fault
-    with said.open("wb") as file:
-        os.dup2(file.fileno(), sys.stdout.fileno())
-        os.dup2(file.fileno(), sys.stderr.fileno())
-    status = int(pytest.main(list(command)))
-    sys.stdout.flush()
-    os._exit(status)  # nothing of the parent's is to be ended here
+def outcome_of(fault: Fault, run: ForkedRun) -> Outcome:
+    """Read what a run found with ``fault`` in the bundled server."""
+    written = run.report()
+    if written is None:
+        problem = f"no run.json, exit {run.status}: {run.last_line()}"
+        return Outcome(fault, frozenset(), frozenset(), {}, problem)
+    verdicts = {row["id"]: row for row in written["requirements"]}
+    return Outcome(
+        fault,
+        red=frozenset(row for row, told in verdicts.items() if told["verdict"] in RED),
+        errors=frozenset(row for row, told in verdicts.items() if told["verdict"] == "ERROR"),
+        unjudged={
+            row: f"{verdicts[row]['verdict']}: {verdicts[row]['reason']}"[:300]
+            for row in fault.rows
+            if row in verdicts and verdicts[row]["verdict"] not in {*RED, "PASS"}
+        },
+        problem=None if run.status in (0, 1, 6) else f"exit {run.status}: {run.last_line()}",
+    )
 
 
 def proven(faults: Iterable[Fault], scope: str, jobs: int, folder: Path) -> Iterator[Outcome]:
     """Yield the outcome of each fault as soon as its run is over."""
     files = scenarios_by_row()
-    waiting = list(faults)
-    running: list[Proof] = []
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            fault = waiting.pop(0)
-            running.append(Proof(fault, selection(fault, scope, files), folder))
-        wait([proof.sentinel for proof in running], timeout=1.0)
-        for proof in [proof for proof in running if proof.is_over]:
-            running.remove(proof)
-            yield proof.outcome()
+    named = {fault.name: fault for fault in faults}
+    starts = [
+        partial(ForkedRun, name, selection(fault, scope, files), folder, {FAULTS_VARIABLE: name})
+        for name, fault in named.items()
+    ]
+    for run in finished(starts, jobs):
+        yield outcome_of(named[run.name], run)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

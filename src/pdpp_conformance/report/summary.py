@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pdpp_conformance.report.findings import RED, Finding, Row, findings
+from pdpp_conformance.report.findings import Finding, Row, findings
 from pdpp_conformance.report.text import counted, duration
 from pdpp_conformance.verdict import Level
 

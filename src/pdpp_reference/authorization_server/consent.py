@@ -43,8 +43,9 @@ def normalize_user_code(entered: str) -> str:
 
 
 def show_user_code(code: str) -> str:
-    """Write a user code the way a device shows it: ``XXXX-XXXX``."""
-    return f"{code[:4]}-{code[4:]}"
+    """Write a user code the way a device shows it, in two halves: ``XXXX-XXXX``."""
+    half = len(code) // 2
+    return f"{code[:half]}-{code[half:]}"
 
 
 class Consent:

@@ -130,6 +130,14 @@ class DeviceAuthorizationEndpoint:
             return "grant_scoped_mcp"
         return "trusted_owner_agent"
 
+    def new_device_code(self) -> str:
+        """Draw a device code."""
+        return new_credential()
+
+    def new_user_code(self) -> str:
+        """Draw a user code, as it is stored: in capitals, without separators."""
+        return new_user_code()
+
     def _details(self, form: Form) -> tuple[AuthorizationDetail, ...]:
         text = form.get("authorization_details")
         if text is None:
@@ -141,9 +149,9 @@ class DeviceAuthorizationEndpoint:
     def _stage(
         self, client: Client, kind: RequestKind, resource: str, details: tuple[AuthorizationDetail, ...] | None
     ) -> tuple[str, str]:
-        device_code = new_credential()
+        device_code = self.new_device_code()
         for _ in range(_USER_CODE_DRAWS):
-            user_code = new_user_code()
+            user_code = self.new_user_code()
             try:
                 with self._store.transaction() as connection:
                     self._requests.stage(

@@ -37,12 +37,10 @@ def authorization_server_metadata(settings: Settings) -> dict[str, Any]:
         "device_authorization_endpoint": f"{issuer}/oauth/device_authorization",
         "introspection_endpoint": f"{issuer}/introspect",
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
-        "revocation_endpoint": f"{issuer}/oauth/revoke",
-        "revocation_endpoint_auth_methods_supported": ["none"],
         "pushed_authorization_request_endpoint": f"{issuer}/oauth/par",
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": [DEVICE_CODE_GRANT, "authorization_code", "refresh_token"],
+        "grant_types_supported": [DEVICE_CODE_GRANT, "authorization_code"],
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": ["none"],
         "scopes_supported": list(SCOPE_OF.values()),
@@ -81,6 +79,11 @@ def authorization_server_metadata(settings: Settings) -> dict[str, Any]:
             },
         ],
     }
+    if settings.refresh_tokens_enabled:
+        document["grant_types_supported"].append("refresh_token")
+    if settings.revocation_enabled:
+        document["revocation_endpoint"] = f"{issuer}/oauth/revoke"
+        document["revocation_endpoint_auth_methods_supported"] = ["none"]
     if settings.registration_enabled:
         document["registration_endpoint"] = f"{issuer}/oauth/register"
         document["pdpp_registration_modes_supported"].insert(0, "dynamic")

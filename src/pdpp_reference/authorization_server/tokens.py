@@ -65,8 +65,9 @@ class Tokens:
             "grant_id": grants[0].id if len(grants) == 1 else None,
             "package_id": grants[0].package_id if len(grants) > 1 else None,
         }
-        refreshable = bool(grants) and all(grant.access_mode == "continuous" for grant in grants)
-        return self._issue(connection, row, grants, with_refresh=refreshable and client.may_use("refresh_token"))
+        refreshable = self._settings.refresh_tokens_enabled and client.may_use("refresh_token")
+        continuous = bool(grants) and all(grant.access_mode == "continuous" for grant in grants)
+        return self._issue(connection, row, grants, with_refresh=refreshable and continuous)
 
     def rotate(self, connection: Connection, presented: IssuedToken, grants: Sequence[Grant]) -> dict[str, Any] | None:
         """Exchange a refresh token for a fresh pair (OAuth 2.1 §4.3.1); ``None`` where another request was faster."""

@@ -190,11 +190,6 @@ def no_user_code(answer: Answered) -> None:
     answer.drop("user_code", "verification_uri_complete")
 
 
-@declared.altering(ENDPOINT, "The interval is not told.", "CHG-11")
-def no_interval(answer: Answered) -> None:
-    answer.drop("interval")
-
-
 @declared.altering(ENDPOINT, "The interval is zero.", "DRS-03")
 def interval_zero(answer: Answered) -> None:
     if _with_codes(answer):

@@ -54,15 +54,15 @@ class Answered:
 
 
 class AlteredAnswers:
-    """Lets ``change`` spoil every answer at ``path``."""
+    """Lets ``change`` spoil every answer at ``path``, or everywhere where that is ``None``."""
 
-    def __init__(self, app: ASGIApp, path: str, change: Callable[[Answered], None]) -> None:
+    def __init__(self, app: ASGIApp, path: str | None, change: Callable[[Answered], None]) -> None:
         self._app = app
         self._path = path
         self._change = change
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != self._path:
+        if scope["type"] != "http" or self._path not in (None, scope["path"]):
             await self._app(scope, receive, send)
             return
         request_body = await _read(receive)
@@ -82,8 +82,10 @@ class AlteredAnswers:
             headers=MutableHeaders(raw=list(start["headers"])),
             body=b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body"),
         )
+        before = answer.body
         self._change(answer)
-        answer.headers["content-length"] = str(len(answer.body))
+        if answer.body != before:
+            answer.headers["content-length"] = str(len(answer.body))
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers.raw})
         await send({"type": "http.response.body", "body": answer.body})
 
