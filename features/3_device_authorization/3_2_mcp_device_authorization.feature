@@ -16,34 +16,64 @@ Feature: MCP device authorization starts from client, MCP resource and authoriza
       Then it gets a device code, a user code, a verification URI and a lifetime
 
     @DRS-01
-    Scenario: The codes come with status 200 as JSON
-      When the client requests a device authorization for the MCP resource
+    Scenario Outline: The codes come with status 200 as JSON: <what>
+      When the client requests <what>
       Then the answer is 200 as JSON
 
+      Examples:
+        | what                                             |
+        | a device authorization for the MCP resource      |
+        | device codes, whatever they are for              |
+
     @DRS-02
-    Scenario: The codes and the verification URI are texts, the lifetime a number
-      When the client requests a device authorization for the MCP resource
+    Scenario Outline: The codes and the verification URI are texts, the lifetime a number: <what>
+      When the client requests <what>
       Then the answer fits the schema of a device authorization response
 
+      Examples:
+        | what                                             |
+        | a device authorization for the MCP resource      |
+        | device codes, whatever they are for              |
+
     @DRS-03
-    Scenario: The interval is a positive number or absent
-      When the client requests a device authorization for the MCP resource
+    Scenario Outline: The interval is a positive number or absent: <what>
+      When the client requests <what>
       Then the interval is a positive number or absent
 
+      Examples:
+        | what                                             |
+        | a device authorization for the MCP resource      |
+        | device codes, whatever they are for              |
+
     @DRS-06
-    Scenario: The verification URI is the authorization server's own page
-      When the client requests a device authorization for the MCP resource
+    Scenario Outline: The verification URI is the authorization server's own page: <what>
+      When the client requests <what>
       Then the verification URI lies on the authorization server and is protected by TLS
 
+      Examples:
+        | what                                             |
+        | a device authorization for the MCP resource      |
+        | device codes, whatever they are for              |
+
     @DRS-13
-    Scenario: No cache keeps the codes
-      When the client requests a device authorization for the MCP resource
+    Scenario Outline: No cache keeps the codes: <what>
+      When the client requests <what>
       Then the answer may not be stored by a cache
 
+      Examples:
+        | what                                             |
+        | a device authorization for the MCP resource      |
+        | device codes, whatever they are for              |
+
     @DRS-16
-    Scenario: Nothing is granted yet
-      When the client requests a device authorization for the MCP resource
+    Scenario Outline: Nothing is granted yet: <what>
+      When the client requests <what>
       Then there is no token in the answer
+
+      Examples:
+        | what                                             |
+        | a device authorization for the MCP resource      |
+        | device codes, whatever they are for              |
 
     @DAR-10
     Scenario: A parameter that nobody knows changes nothing

@@ -135,7 +135,7 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
       Given a client token for two streams of which the owner left out the second
       Then the authorization details in the token response name the first stream only
 
-    @CHG-10 @TOK-09 @negative
+    @CHG-10 @negative
     Scenario: What is asked for at redemption widens nothing
       Given an MCP device authorization that the owner approved
       When the client redeems the device code, adding other authorization details

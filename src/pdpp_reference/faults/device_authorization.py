@@ -217,3 +217,98 @@ def cacheable_codes(answer: Answered) -> None:
 def token_early(answer: Answered) -> None:
     if _with_codes(answer):
         answer.update(access_token=answer.members["device_code"])
+
+
+# -- the form ----------------------------------------------------------------------------------------------------------
+
+
+@declared.altering(ENDPOINT, "A form that names its character encoding is refused.", "DAR-01")
+def charset_refused(answer: Answered) -> None:
+    if "charset" in answer.request_headers.get("content-type", ""):
+        answer.status = 400
+        answer.members = {"error": "invalid_request"}
+
+
+@declared.altering(ENDPOINT, "Names of parameters are not decoded.", "DAR-01")
+def encoded_names_unknown(answer: Answered) -> None:
+    if answer.request_body.startswith(b"%"):
+        answer.status = 400
+        answer.members = {"error": "invalid_request"}
+
+
+@declared.altering(ENDPOINT, "Text beyond ASCII is refused.", "DAR-01")
+def ascii_only(answer: Answered) -> None:
+    if "%C3" in answer.request_body.decode():
+        answer.status = 400
+        answer.members = {"error": "invalid_request"}
+
+
+def _taken_for_a_form(app: ASGIApp) -> ASGIApp:
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == ENDPOINT:
+            others = [header for header in scope["headers"] if header != (b"content-type", b"text/plain")]
+            scope = {**scope, "headers": [*others, (b"content-type", FORM.encode())]} if _is_plain(scope) else scope
+        await app(scope, receive, send)
+
+    return serve
+
+
+def _is_plain(scope: Scope) -> bool:
+    return (b"content-type", b"text/plain") in scope["headers"]
+
+
+declared.wrapping("A body of plain text is read as a form.", "DAR-03", name="plain_text_is_a_form")(_taken_for_a_form)
+
+
+@declared.altering(ENDPOINT, "An empty scope is an unknown one.", "DAR-09")
+def empty_is_value(answer: Answered) -> None:
+    if answer.form.get("scope") == "":
+        answer.status = 400
+        answer.members = {"error": "invalid_scope"}
+
+
+@declared.repairing(ENDPOINT, "An empty MCP parameter alone makes an owner-agent request.", "DAR-09")
+def lone_empty_parameter_is_owner(pairs: Pairs) -> Pairs:
+    left = [pair for pair in pairs if pair[1]]
+    return left if {name for name, _ in left} <= {"client_id"} else pairs
+
+
+def _query_too(app: ASGIApp) -> ASGIApp:
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != ENDPOINT or not scope["query_string"]:
+            await app(scope, receive, send)
+            return
+        message = await receive()
+        body = b"&".join(part for part in (message.get("body", b""), scope["query_string"]) if part)
+        others = [header for header in scope["headers"] if header[0] != b"content-length"]
+        headers = [*others, (b"content-length", str(len(body)).encode())]
+
+        async def receive_both() -> dict[str, object]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await app({**scope, "headers": headers}, receive_both, send)
+
+    return serve
+
+
+declared.wrapping("The client may name itself in the request URI.", "DAR-17", name="secret_in_query_ok")(_query_too)
+
+
+@declared.altering(ENDPOINT, "A NUL ends in an internal error.", "DAR-22")
+def crash_on_nul(answer: Answered) -> None:
+    if b"%00" in answer.request_body:
+        answer.status = 500
+        answer.members = {"error": "server_error"}
+
+
+@declared.altering(ENDPOINT, "What is no UTF-8 is answered with a page.", "DAR-22")
+def page_on_bad_encoding(answer: Answered) -> None:
+    if b"%FF" in answer.request_body:
+        answer.body = b"<html><body>Bad Request</body></html>"
+        answer.headers["content-type"] = "text/html"
+
+
+@declared.altering(ENDPOINT, "Details that are nested too deeply are answered with a stack trace.", "DAR-22")
+def trace_on_deep_nesting(answer: Answered) -> None:
+    if len(answer.form.get("authorization_details", "")) == 10_000:
+        answer.update(error_description="RangeError\n    at JSON.parse (<anonymous>)\n    at read (app.js:10:2)")

@@ -54,12 +54,12 @@ class Declared:
         self.faults: list[Fault] = []
 
     def replacing(
-        self, what: str, *rows: str, why: str | None = None
+        self, what: str, *rows: str, why: str | None = None, name: str | None = None
     ) -> Callable[[Callable[[Collaborators], None]], Callable[[Collaborators], None]]:
         """Declare a function that replaces parts of the deployment."""
 
         def declare(apply: Callable[[Collaborators], None]) -> Callable[[Collaborators], None]:
-            self.faults.append(Fault(apply.__name__, what, frozenset(rows), why, apply=apply))
+            self.faults.append(Fault(name or apply.__name__, what, frozenset(rows), why, apply=apply))
             return apply
 
         return declare

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
+from starlette.types import ASGIApp
 
 from pdpp_reference.app import Collaborators
 from pdpp_reference.authorization_server.authorization_requests import AuthorizationRequest
 from pdpp_reference.authorization_server.clients import Client
-from pdpp_reference.authorization_server.tokens import Tokens
-from pdpp_reference.faults.fault import Declared
+from pdpp_reference.authorization_server.tokens import Tokens, Use
+from pdpp_reference.faults.device_authorization import ENDPOINT as DEVICE_AUTHORIZATION
+from pdpp_reference.faults.fault import Declared, Document
 from pdpp_reference.faults.polling import ENDPOINT
-from pdpp_reference.faults.traffic import Answered
+from pdpp_reference.faults.traffic import AlteredAnswers, Answered, Pairs, RepairedForms
 from pdpp_reference.grants.access import Grant
 from pdpp_reference.grants.authorization_details import AuthorizationDetail
 from pdpp_reference.http import Form
 from pdpp_reference.owner.decision import Decisions
-from pdpp_reference.secrets_at_rest import new_identifier
+from pdpp_reference.secrets_at_rest import digest, new_identifier
+from pdpp_reference.storage.tables import tokens
 
 declared = Declared()
 
@@ -56,6 +60,138 @@ def token_lives_a_month(answer: Answered) -> None:
 @declared.altering(ENDPOINT, "The authorization details are not returned.", "TOK-07")
 def rar_not_returned(answer: Answered) -> None:
     answer.drop("authorization_details")
+
+
+@declared.altering(ENDPOINT, "The access token is told twice.", "TOK-05")
+def dup_access_token(answer: Answered) -> None:
+    if _with_token(answer):
+        answer.body = b'{"access_token": "another", ' + json.dumps(answer.members).encode()[1:]
+
+
+@declared.altering(ENDPOINT, "The scope is not told.", "TOK-04")
+def narrowed_silently(answer: Answered) -> None:
+    if _with_token(answer):
+        answer.drop("scope")
+
+
+class _ShortTokens(Tokens):
+    def _insert(self, connection: Connection, row: dict[str, Any], use: Use, lifetime: int) -> str:
+        long = super()._insert(connection, row, use, lifetime)
+        short = long[:16]
+        connection.execute(update(tokens).where(tokens.c.digest == digest(long)).values(digest=digest(short)))
+        return short
+
+
+@declared.replacing("Tokens have 16 characters.", "TOK-06")
+def short_token(parts: Collaborators) -> None:
+    parts.tokens = _ShortTokens(parts.settings, parts.clock, parts.grants)
+
+
+# -- scopes ------------------------------------------------------------------------------------------------------------
+
+_INTROSPECTION = "/introspect"
+
+
+class _Widened:
+    """Adds to a token's scope what was asked for, in the token response and at introspection."""
+
+    def __init__(self) -> None:
+        self._of_device_code: dict[str, str] = {}
+        self._of_token: dict[str, str] = {}
+
+    def drop(self, pairs: Pairs) -> Pairs:
+        """Let a request pass without its scope."""
+        return [pair for pair in pairs if pair[0] != "scope"]
+
+    def remember(self, answer: Answered) -> None:
+        """Remember which scope a device asked for."""
+        if "device_code" in answer.members and "scope" in answer.form:
+            self._of_device_code[answer.members["device_code"]] = answer.form["scope"]
+
+    def tell_as_requested(self, answer: Answered) -> None:
+        self._tell(answer, self._of_device_code.get(answer.form.get("device_code", "")))
+
+    def tell_as_redeemed(self, answer: Answered) -> None:
+        self._tell(answer, answer.form.get("scope"))
+
+    def _tell(self, answer: Answered, scope: str | None) -> None:
+        if scope is not None and _with_token(answer):
+            self._of_token[answer.members["access_token"]] = scope
+            answer.update(scope=scope)
+
+    def introspect(self, answer: Answered) -> None:
+        scope = self._of_token.get(answer.form.get("token", ""))
+        if scope is not None and answer.members.get("active"):
+            answer.update(scope=scope)
+
+
+@declared.wrapping("A scope that cannot be had is granted.", "DAR-13")
+def scope_silently_widened(app: ASGIApp) -> ASGIApp:
+    widened = _Widened()
+    app = AlteredAnswers(app, ENDPOINT, widened.tell_as_requested)
+    app = AlteredAnswers(app, _INTROSPECTION, widened.introspect)
+    return AlteredAnswers(
+        RepairedForms(app, DEVICE_AUTHORIZATION, widened.drop), DEVICE_AUTHORIZATION, widened.remember
+    )
+
+
+@declared.wrapping("A scope that cannot be had is left out, and nobody is told.", "TOK-04")
+def narrowed_unnoticed(app: ASGIApp) -> ASGIApp:
+    widened = _Widened()
+    app = AlteredAnswers(app, ENDPOINT, narrowed_silently)
+    return RepairedForms(app, DEVICE_AUTHORIZATION, widened.drop)
+
+
+@declared.wrapping("A scope at redemption is granted as well.", "POL-21")
+def scope_added_at_token(app: ASGIApp) -> ASGIApp:
+    widened = _Widened()
+    app = AlteredAnswers(app, ENDPOINT, widened.tell_as_redeemed)
+    return AlteredAnswers(app, _INTROSPECTION, widened.introspect)
+
+
+@declared.altering(
+    _INTROSPECTION,
+    "The scope of every token is everything.",
+    "TOK-09",
+    "TOK-04",
+    "INT-08",
+    why="Introspection tells another scope than the token response.",
+)
+def scope_star(answer: Answered) -> None:
+    if answer.members.get("active"):
+        answer.update(scope="*")
+
+
+@declared.altering(
+    _INTROSPECTION,
+    "Tokens have no audience.",
+    "TOK-08",
+    "INT-08",
+    "CHG-10",
+    why="A token without an audience is not told to be for the MCP resource alone.",
+)
+def aud_missing(answer: Answered) -> None:
+    answer.drop("aud")
+
+
+@declared.altering(
+    _INTROSPECTION,
+    "Every token is for everybody.",
+    "TOK-08",
+    "INT-08",
+    "CHG-10",
+    why="A token for every audience is not told to be for the MCP resource alone.",
+)
+def aud_star(answer: Answered) -> None:
+    if answer.members.get("active"):
+        answer.update(aud="*")
+
+
+@declared.rewriting(
+    "/.well-known/oauth-authorization-server", "DPoP is offered, and bearer tokens are issued.", "TOK-11"
+)
+def dpop_in_name_only(document: Document) -> None:
+    document["dpop_signing_alg_values_supported"] = ["ES256"]
 
 
 # -- what is granted ---------------------------------------------------------------------------------------------------

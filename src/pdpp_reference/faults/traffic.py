@@ -29,7 +29,7 @@ class Answered:
     @property
     def form(self) -> Mapping[str, str]:
         """The parameters of the request's form."""
-        return dict(_pairs(self.request_body))
+        return dict(pairs_of(self.request_body))
 
     @property
     def members(self) -> dict[str, Any]:
@@ -65,13 +65,13 @@ class AlteredAnswers:
         if scope["type"] != "http" or self._path not in (None, scope["path"]):
             await self._app(scope, receive, send)
             return
-        request_body = await _read(receive)
+        request_body = await read_body(receive)
         sent: list[Message] = []
 
         async def keep(message: Message) -> None:
             sent.append(message)
 
-        await self._app(scope, _receiving(request_body), keep)
+        await self._app(scope, receiving(request_body), keep)
         start = next(message for message in sent if message["type"] == "http.response.start")
         answer = Answered(
             method=scope["method"],
@@ -102,10 +102,10 @@ class RepairedForms:
         if scope["type"] != "http" or scope["path"] != self._path or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        body = urlencode(self._repair(_pairs(await _read(receive)))).encode()
+        body = urlencode(self._repair(pairs_of(await read_body(receive)))).encode()
         headers = MutableHeaders(raw=list(scope["headers"]))
         headers["content-length"] = str(len(body))
-        await self._app({**scope, "headers": headers.raw}, _receiving(body), send)
+        await self._app({**scope, "headers": headers.raw}, receiving(body), send)
 
 
 class MovedPath:
@@ -122,11 +122,13 @@ class MovedPath:
         await self._app(scope, receive, send)
 
 
-def _pairs(body: bytes) -> Pairs:
+def pairs_of(body: bytes) -> Pairs:
+    """Read a form, empty values included."""
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
-async def _read(receive: Receive) -> bytes:
+async def read_body(receive: Receive) -> bytes:
+    """Read a request's body whole."""
     body, more = b"", True
     while more:
         message = await receive()
@@ -135,7 +137,9 @@ async def _read(receive: Receive) -> bytes:
     return body
 
 
-def _receiving(body: bytes) -> Receive:
+def receiving(body: bytes) -> Receive:
+    """Give a body to read once more."""
+
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
 
