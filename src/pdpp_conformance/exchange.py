@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -198,6 +199,8 @@ class Recorder:
             trust_env=False,
             limits=httpx.Limits(max_connections=50, max_keepalive_connections=20),
         )
+        # httpx keeps cookies of its own accord, and would send the owner's session along with everybody's requests.
+        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def allow_origin(self, url: str) -> None:
         """Count the origin of ``url`` as the deployment's own."""

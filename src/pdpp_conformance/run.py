@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pdpp_conformance.approver.approver import Approver, NoApprover, Page
 from pdpp_conformance.approver.browser import BrowserApprover
+from pdpp_conformance.approver.http import HttpApprover
 from pdpp_conformance.data_offer import DataOffer, offer_of_schema, offer_of_target
 from pdpp_conformance.discovery import DEVICE_CODE_GRANT, Discovery, discover
 from pdpp_conformance.exchange import Answer, NoAnswer, OffLimits, Recorder
@@ -22,7 +24,7 @@ from pdpp_conformance.polling import Conversations
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.target import Credentials, Target
 from pdpp_conformance.verdict import Blocked, Conclusion, Excluded
-from pdpp_conformance.waiting import MovedClock, RealClock, Waiting
+from pdpp_conformance.waiting import MovedClock, RealClock, Waiting, wait
 
 if TYPE_CHECKING:
     from pdpp_conformance.bundled import BundledServer
@@ -47,6 +49,9 @@ EXPIRING: Sequence[tuple[str, Kind]] = (
     ("approved", "trusted_owner_agent"),
 )
 """The device authorizations that are started first and judged last."""
+
+EARLY: list[Callable[[Run], object]] = []
+"""What else has to begin before the first scenario because it has to expire: whoever judges it adds it here."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,14 @@ class Run:
             self.approver = NoApprover(
                 "nobody plays the owner (--approver none)", "--approver browser and the owner's password"
             )
+        elif words.kind == "http":
+            self.approver = HttpApprover(
+                words,
+                self.recorder,
+                self.pause,
+                username=self.target.owner_username,
+                password=self.target.owner_password,
+            )
         elif words.kind != "browser":
             self.approver = NoApprover(f"the approver {words.kind} is not available yet", "--approver browser")
         else:
@@ -278,6 +291,14 @@ class Run:
             token = self._shared[name] = obtain()
             self._shared_until[name] = now + token.lifetime - min(TOKEN_MARGIN_SECONDS, token.lifetime / 2)
         return self._shared[name]
+
+    def pause(self, seconds: float, what_for: str) -> None:
+        """Wait on the clock that the target is judged by.
+
+        Raises:
+            Blocked: the run may not wait that long.
+        """
+        wait(self.waiting, seconds, what_for)
 
     def once(self, name: str, make: Callable[[], T]) -> T:
         """Return what ``make`` gave at the first call under ``name``: what scenarios share and none of them spoils."""
@@ -455,9 +476,12 @@ class Run:
 
     def start_expiring(self) -> None:
         """Start what has to expire, so that its time runs while other things are judged."""
-        for state, kind in EXPIRING:
+        started: list[Callable[[Run], object]] = [
+            partial(Run._expiring_device, state=state, kind=kind) for state, kind in EXPIRING
+        ]
+        for start in [*started, *EARLY]:
             try:
-                self._expiring_device(state, kind)
+                start(self)
             except (Conclusion, OffLimits):
                 continue  # the scenario that needs it will tell
 
@@ -565,7 +589,7 @@ class Run:
 
     def _owner_session_headers(self) -> dict[str, str]:
         """The owner's session, where one is to be had: a client registered in it can be removed in it."""
-        if not isinstance(self.approver, BrowserApprover):
+        if not isinstance(self.approver, BrowserApprover | HttpApprover):
             return {}
         try:
             self._sign_in_once(self.approver)
@@ -574,7 +598,7 @@ class Run:
             return {}
         return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies)} if cookies else {}
 
-    def _sign_in_once(self, approver: BrowserApprover) -> None:
+    def _sign_in_once(self, approver: BrowserApprover | HttpApprover) -> None:
         """Let the owner sign in at the page that the metadata names, before anything else needs it."""
         url = self.discovery.owner_agent_onboarding.get("owner_approval_url")
         if not self._signed_in and isinstance(url, str) and self.recorder.is_allowed(url):

@@ -52,6 +52,9 @@ class ApproverWords:
     approve: tuple[str, ...] = ("Approve", "Allow access", "Allow", "Authorize", "Accept", "Confirm")
     deny: tuple[str, ...] = ("Deny", "Decline", "Reject", "Refuse")
     proceed: tuple[str, ...] = ("Continue", "Next", "Sign in", "Log in", "Login", "Submit", "Verify", "Review")
+    grants: tuple[str, ...] = ("Grants", "Connected", "Authorized", "Permissions", "Manage access")
+    revoke: tuple[str, ...] = ("Revoke", "Remove", "Disconnect", "Withdraw")
+    sign_out: tuple[str, ...] = ("Sign out", "Log out", "Logout", "Sign off")
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,9 @@ def _approver(content: Mapping[str, Any]) -> ApproverWords:
         approve=tuple(content.get("approve", words.approve)),
         deny=tuple(content.get("deny", words.deny)),
         proceed=tuple(content.get("continue", words.proceed)),
+        grants=tuple(content.get("grants", words.grants)),
+        revoke=tuple(content.get("revoke", words.revoke)),
+        sign_out=tuple(content.get("sign_out", words.sign_out)),
     )
 
 

@@ -191,10 +191,27 @@ class Collaborators:
         return Decisions(self.settings, self.clock, self.catalogue)
 
     @cached_property
-    def device_page(self) -> DevicePage:
-        codes = Attempts(self.store, self.clock, self.settings.wrong_codes_per_minute)
+    def password_attempts(self) -> Attempts:
+        return Attempts(self.store, self.clock, self.settings.wrong_passwords_per_minute)
+
+    @cached_property
+    def code_attempts(self) -> Attempts:
+        return Attempts(self.store, self.clock, self.settings.wrong_codes_per_minute)
+
+    @cached_property
+    def login_page(self) -> LoginPage:
         forms = OwnForms(self.settings)
-        return DevicePage(self.pages, forms, self.sessions, codes, self.consent, self.decisions)
+        return LoginPage(self.pages, forms, self.sessions, self.owners, self.password_attempts)
+
+    @cached_property
+    def device_page(self) -> DevicePage:
+        forms = OwnForms(self.settings)
+        return DevicePage(self.pages, forms, self.sessions, self.code_attempts, self.consent, self.decisions)
+
+    @cached_property
+    def grants_page(self) -> GrantsPage:
+        forms = OwnForms(self.settings)
+        return GrantsPage(self.pages, forms, self.sessions, self.store, self.grants, self.clients, self.catalogue)
 
     # -- the resource server --
 
@@ -284,11 +301,10 @@ def _authorization_server_routes(parts: Collaborators) -> list[BaseRoute]:
 def _owner_routes(parts: Collaborators) -> list[BaseRoute]:
     settings, sessions, pages, decisions = parts.settings, parts.sessions, parts.pages, parts.decisions
     forms = OwnForms(settings)
-    passwords = Attempts(parts.store, parts.clock, settings.wrong_passwords_per_minute)
     return owner_routes(
         settings,
         pages,
-        login=LoginPage(pages, forms, sessions, parts.owners, passwords),
+        login=parts.login_page,
         device=parts.device_page,
         consent=ConsentPage(
             pages,
@@ -298,7 +314,7 @@ def _owner_routes(parts: Collaborators) -> list[BaseRoute]:
             decisions,
             lambda request, code: authorization_response_url(settings, request, code),
         ),
-        grants=GrantsPage(pages, forms, sessions, parts.store, parts.grants, parts.clients, parts.catalogue),
+        grants=parts.grants_page,
         connect=ConnectPage(settings, pages, sessions, parts.catalogue),
         revoke_with_token=parts.grant_revocation.answer,
     )

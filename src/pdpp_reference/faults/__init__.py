@@ -24,7 +24,9 @@ from pdpp_reference.faults import (
     introspection,
     logs,
     other_flows,
+    owner_decisions,
     owner_pages,
+    owner_session,
     polling,
     protected_resource_metadata,
     refresh,
@@ -32,6 +34,7 @@ from pdpp_reference.faults import (
     request_kind,
     revocation,
     token_response,
+    user_codes,
 )
 from pdpp_reference.faults.fault import Fault
 
@@ -74,6 +77,9 @@ FAULTS: Mapping[str, Fault] = _registry(
         other_flows,
         discovery,
         logs,
+        owner_decisions,
+        owner_session,
+        user_codes,
     )
     for fault in module.declared.faults
 )

@@ -53,7 +53,7 @@ class LoginPage:
     def show(self, incoming: Incoming) -> Response:
         """GET /owner/login"""
         cookie = self._sessions.pre_session(incoming.request) or new_credential()
-        response = self._form(incoming, cookie, own_path(parameter(incoming, "return_to")))
+        response = self._form(incoming, cookie, self._destination(parameter(incoming, "return_to")))
         self._sessions.start_pre_session(response, cookie)
         return response
 
@@ -64,7 +64,7 @@ class LoginPage:
         if cookie is None:
             raise PageRefusal(403)
         self._forms.require_token(form, cookie, "login")
-        return_to = own_path(form.get("return_to"))
+        return_to = self._destination(form.get("return_to"))
         attempt = self._attempts.admit(buckets_of("password", incoming.request, cookie))
         subject_id = self._owners.verify(form.get("password") or "")
         if subject_id is None:
@@ -91,6 +91,9 @@ class LoginPage:
             self._sessions.end(session)
             self._sessions.forget(response)
         return response
+
+    def _destination(self, return_to: str | None) -> str | None:
+        return own_path(return_to)
 
     def _form(self, incoming: Incoming, cookie: str, return_to: str | None, *, wrong: bool = False) -> Response:
         return self._pages.render(

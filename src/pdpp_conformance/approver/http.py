@@ -1,0 +1,96 @@
+"""The owner without a browser: fills in and sends the forms of the pages (``--approver http``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from pdpp_conformance.approver.approver import Decision, Page
+from pdpp_conformance.exchange import Recorder
+from pdpp_conformance.html_pages import Control, as_it_is
+from pdpp_conformance.oauth_client import DeviceAuthorization
+from pdpp_conformance.target import ApproverWords
+from pdpp_conformance.verdict import Blocked
+from pdpp_conformance.visitor import Visit, Visitor
+
+
+class HttpApprover:
+    """Decides by the forms of the pages; what only a browser shows (focus, layout, scripts) it cannot tell."""
+
+    kind = "http"
+
+    def __init__(
+        self,
+        words: ApproverWords,
+        recorder: Recorder,
+        pause: Callable[[float, str], None],
+        *,
+        username: str | None,
+        password: str | None,
+    ) -> None:
+        self._words = words
+        self._visitor = Visitor(recorder, words, pause, username=username, password=password)
+
+    def prepare(self) -> None:
+        """There is nothing to start."""
+
+    def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
+        return _page(self._visitor.arrive(device, typed=not complete))
+
+    def approve(self, device: DeviceAuthorization, *, without_streams: Sequence[str] = ()) -> Decision:
+        visit = self._visitor.arrive(device)
+        for stream in without_streams:
+            _require_box(visit, stream, self._words)
+        return self._decide(visit, self._words.approve, lambda control: _unticked(control, without_streams))
+
+    def deny(self, device: DeviceAuthorization) -> Decision:
+        return self._decide(self._visitor.arrive(device), self._words.deny, as_it_is)
+
+    def enter_code(self, user_code: str, verification_uri: str) -> Page:
+        return _page(self._visitor.type_code(verification_uri, user_code))
+
+    def session_cookies(self) -> Sequence[tuple[str, str]]:
+        return [(cookie.name, cookie.value or "") for cookie in self._visitor.cookies]
+
+    def sign_in(self, url: str) -> None:
+        """Visit a page that needs the owner's session, and sign in where asked."""
+        self._visitor.sign_in_if_asked(self._visitor.open(url))
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+    def _decide(self, visit: Visit, names: Sequence[str], change: Callable[[Control], Control]) -> Decision:
+        return Decision(_page(visit), _page(self._visitor.decide(visit, names, change=change).end))
+
+
+def _is_of(control: Control, stream: str) -> bool:
+    return control.kind == "checkbox" and bool(re.search(rf"(?<![\w-]){re.escape(stream)}(?![\w-])", control.label))
+
+
+def _unticked(control: Control, streams: Sequence[str]) -> Control:
+    return replace(control, checked=False) if any(_is_of(control, stream) for stream in streams) else control
+
+
+def _require_box(visit: Visit, stream: str, words: ApproverWords) -> None:
+    choice = visit.page.offers(words.approve)
+    if choice is None or not any(_is_of(control, stream) for control in choice.form.controls):
+        raise Blocked(
+            f"the decision page has no checkbox named after the stream {stream}",
+            unblock="a decision page on which the owner can narrow the streams",
+        )
+
+
+def _page(visit: Visit) -> Page:
+    page = visit.page
+    return Page(
+        url=page.url,
+        title=page.title,
+        text=page.text,
+        main_text=page.main_text,
+        headings=page.headings,
+        buttons=[button.name for button in page.buttons],
+        markup=page.body.decode("utf-8", "replace"),
+        protocol_facts=page.text_marked("data-authorship", "protocol"),
+        client_claims=page.text_marked("data-authorship", "client"),
+    )

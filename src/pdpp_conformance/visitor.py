@@ -1,0 +1,402 @@
+"""A visitor of the owner's pages over plain HTTP: keeps cookies, follows redirects, fills in and sends their forms.
+
+What it sends are the forms that the pages hold, hidden fields and all; it knows controls by their kind and buttons by
+their visible names, and nothing of any deployment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
+from dataclasses import dataclass
+from http.cookiejar import Cookie, DefaultCookiePolicy
+from typing import Protocol
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from pdpp_conformance.exchange import Answer, Recorder, origin_of
+from pdpp_conformance.html_pages import Choice, Control, HtmlPage, as_it_is, ticked, with_values
+from pdpp_conformance.target import ApproverWords
+from pdpp_conformance.verdict import Blocked
+from pdpp_conformance.waiting import SERVER_TRUNCATION_SECONDS
+
+MOST_PAGES = 5
+"""How many pages the owner walks through for one decision before giving up."""
+
+MOST_REDIRECTS = 8
+DEFAULT_RETRY_SECONDS = 60.0
+"""How long to stay away after 429 where the answer does not say."""
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_SHORTEST_COOKIE = 8
+
+
+class Request(Protocol):
+    """A device authorization, as far as the owner sees it."""
+
+    user_code: str
+    verification_uri: str
+    verification_uri_complete: str | None
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What one press or one address led to: each answer on the way, and the page at its end."""
+
+    answers: tuple[Answer, ...]
+    page: HtmlPage
+
+    @property
+    def first(self) -> Answer:
+        """The answer to the request itself, before any redirect."""
+        return self.answers[0]
+
+    @property
+    def last(self) -> Answer:
+        return self.answers[-1]
+
+    @property
+    def summary(self) -> str:
+        """The way in a few words: each status, and the title of the page."""
+        statuses = " → ".join(str(answer.status) for answer in self.answers)
+        return f"{statuses}, {self.page.title[:80]!r}" if self.page.title else statuses
+
+
+@dataclass(frozen=True)
+class Decided:
+    """How a decision was made: what was pressed, page by page, and what each press led to."""
+
+    pressed: tuple[Choice, ...]
+    visits: tuple[Visit, ...]
+
+    @property
+    def end(self) -> Visit:
+        return self.visits[-1]
+
+
+class Visitor:
+    """One browser session without a browser.
+
+    Args:
+        words: the visible names of the buttons.
+        pause: waits so many seconds, and says for what.
+        password: the owner's; ``None`` for a visitor who cannot sign in.
+        actor: under which name the exchanges are recorded.
+        closing: use a connection of its own, and so a source port of its own, for each request.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        words: ApproverWords,
+        pause: Callable[[float, str], None],
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        actor: str = "the owner, by form",
+        closing: bool = False,
+    ) -> None:
+        self._recorder = recorder
+        self._words = words
+        self._pause = pause
+        self._username = username
+        self._password = password
+        self._actor = actor
+        self._closing = closing
+        self._jar = httpx.Cookies()
+        # Browsers send Secure cookies to this machine over plain http too.
+        self._jar.jar.set_policy(DefaultCookiePolicy(secure_protocols=("https", "wss", "http")))
+        self.signed_in: Visit | None = None
+        """What the sign-in form was answered, the last time it was sent."""
+        self.set_cookies: dict[str, str] = {}
+        """The last ``Set-Cookie`` of each cookie that gave it a value, by the cookie's name."""
+        if password is not None:
+            recorder.redactor.register(password, "password")
+
+    # -- cookies -----------------------------------------------------------------------------------------------------
+
+    @property
+    def cookies(self) -> list[Cookie]:
+        """The cookies it holds now."""
+        return list(self._jar.jar)
+
+    def keep(self, cookies: Iterable[Cookie]) -> None:
+        """Take over cookies, as they are."""
+        for cookie in cookies:
+            self._jar.jar.set_cookie(copy(cookie))
+
+    def forget(self, cookie: Cookie) -> None:
+        """Drop a cookie, if it is there."""
+        if any(
+            (held.domain, held.path, held.name) == (cookie.domain, cookie.path, cookie.name) for held in self._jar.jar
+        ):
+            self._jar.jar.clear(cookie.domain, cookie.path, cookie.name)
+
+    # -- one page after the other ------------------------------------------------------------------------------------
+
+    def open(self, url: str) -> Visit:
+        """Go to an address.
+
+        Raises:
+            Blocked: it is not the deployment's.
+        """
+        return self._ask("GET", url)
+
+    def press(self, choice: Choice, *, method: str | None = None) -> Visit:
+        """Press a button or a link, and go where that leads.
+
+        Args:
+            method: another method to send the same parameters with, in the query.
+        """
+        if method is not None or choice.form.method != "POST":
+            return self._ask(method or "GET", choice.as_query())
+        return self._ask("POST", choice.form.url, choice)
+
+    def _ask(self, method: str, url: str, choice: Choice | None = None) -> Visit:
+        if not self._recorder.is_allowed(url):
+            raise Blocked(
+                f"the owner's pages lead to {origin_of(url)}, which is not under test",
+                unblock="authorization_server in the target file, if that origin is the deployment's",
+            )
+        answers = [self._send(method, url, choice)]
+        for _ in range(MOST_REDIRECTS):
+            location = answers[-1].header("location")
+            if answers[-1].status not in _REDIRECTS or not location:
+                break
+            following = resolve(url, location)
+            if not self._recorder.is_allowed(following):
+                break
+            url = following
+            # Also after 307: what was typed is not sent a second time to an address that nobody chose.
+            answers.append(self._send("HEAD" if method == "HEAD" else "GET", url))
+        return Visit(tuple(answers), HtmlPage(url, answers[-1].body if _is_page(answers[-1]) else b""))
+
+    def _send(self, method: str, url: str, choice: Choice | None = None) -> Answer:
+        headers = [("Accept", "text/html,application/xhtml+xml")]
+        cookie = self._cookie_header(url)
+        if cookie:
+            headers.append(("Cookie", cookie))
+        if choice is not None:
+            headers.append(("Origin", origin_of(url)))
+        if self._closing:
+            headers.append(("Connection", "close"))
+        answer = self._recorder.send(
+            method, url, actor=self._actor, headers=headers, form=None if choice is None else choice.pairs
+        )
+        for header in answer.headers("set-cookie"):
+            name, _, value = header.partition(";")[0].partition("=")
+            if value.strip():
+                self.set_cookies[name.strip()] = header
+        request = httpx.Request(method, url)
+        received = list(answer.exchange.response_headers)
+        self._jar.extract_cookies(httpx.Response(answer.status, headers=received, request=request))
+        return answer
+
+    def _cookie_header(self, url: str) -> str:
+        request = httpx.Request("GET", url)
+        self._jar.set_cookie_header(request)
+        return "; ".join(request.headers.get_list("cookie"))
+
+    # -- signing in --------------------------------------------------------------------------------------------------
+
+    def sign_in_if_asked(self, visit: Visit) -> Visit:
+        """Sign in where the page asks for a password.
+
+        Raises:
+            Blocked: there is no password, or it is not accepted.
+        """
+        if visit.page.sign_in is None:
+            return visit
+        if self._password is None:
+            raise Blocked(
+                "the owner has to sign in, and no owner password was given",
+                unblock="PDPP_OWNER_PASSWORD, or owner.password_command in the target file",
+            )
+        return self.sign_in(visit, self._password)
+
+    def sign_in(self, visit: Visit, password: str) -> Visit:
+        """Send the sign-in form of a page with the password.
+
+        Raises:
+            Blocked: the page asks for the password again.
+        """
+        answered = self.try_password(visit, password)
+        if answered.last.status == 429:
+            self._stay_away(answered.last, "the limit of sign-ins")
+            answered = self.try_password(self.open(visit.page.url), password)
+        for cookie in self.cookies:
+            if cookie.value and len(cookie.value) >= _SHORTEST_COOKIE:
+                self._recorder.redactor.register(cookie.value, "cookie")
+        if answered.page.sign_in is not None or answered.last.status >= 400:
+            raise Blocked(
+                f"the owner's password was not accepted: {answered.summary}",
+                unblock="the right owner password in PDPP_OWNER_PASSWORD, and pages that take it without JavaScript",
+            )
+        return answered
+
+    def try_password(self, visit: Visit, password: str, *, change: Callable[[Choice], Choice] | None = None) -> Visit:
+        """Send the sign-in form of a page once, whatever comes of it.
+
+        Args:
+            change: applied to what is sent, last.
+
+        Raises:
+            Blocked: the page has no form that takes a password.
+        """
+        choice = visit.page.sign_in
+        if choice is None:
+            raise self._stuck(visit, "no form that takes a password")
+        field = choice.form.only("password")
+        assert field is not None
+        values = {field.name: password}
+        name_field = choice.form.only("text", "email", "")
+        if self._username is not None and name_field is not None:
+            values[name_field.name] = self._username
+        sent = choice.filled(with_values(values))
+        self.signed_in = self.press(sent if change is None else change(sent))
+        return self.signed_in
+
+    # -- to the decision ---------------------------------------------------------------------------------------------
+
+    def code_entry(self, verification_uri: str) -> Visit:
+        """Go to the page that takes a user code, signing in where asked.
+
+        Raises:
+            Blocked: there is none.
+        """
+        visit = self.sign_in_if_asked(self.open(verification_uri))
+        if visit.page.code_entry is None:
+            raise self._stuck(visit, "no form that takes a user code")
+        return visit
+
+    def enter(self, visit: Visit, user_code: str, *, signing_in: bool = True) -> Visit:
+        """Type a user code into the page's form, send it, and sign in where asked."""
+        choice = visit.page.code_entry
+        if choice is None:
+            raise self._stuck(visit, "no form that takes a user code")
+        field = choice.form.code_field
+        assert field is not None
+        answered = self.press(choice.filled(with_values({field.name: user_code})))
+        return self.sign_in_if_asked(answered) if signing_in else answered
+
+    def type_code(self, verification_uri: str, user_code: str) -> Visit:
+        """Type a user code at the verification URI; after 429 come back when that is allowed."""
+        answered = self.enter(self.code_entry(verification_uri), user_code)
+        if answered.last.status == 429:
+            self._stay_away(answered.last, "the limit of user codes")
+            answered = self.enter(self.code_entry(verification_uri), user_code)
+        return answered
+
+    def arrive(self, device: Request, *, typed: bool = False) -> Visit:
+        """Go from the verification URI to the page that offers the decision, and decide nothing.
+
+        Args:
+            typed: type the user code, rather than arrive by ``verification_uri_complete`` where there is one.
+
+        Raises:
+            Blocked: no such page was found.
+        """
+        complete = None if typed else device.verification_uri_complete
+        if complete is None:
+            visit = self.type_code(device.verification_uri, device.user_code)
+        else:
+            visit = self._open_patiently(complete)
+        entered = complete is None
+        for _ in range(MOST_PAGES):
+            visit = self.sign_in_if_asked(visit)
+            if self.is_decision(visit):
+                return visit
+            further = visit.page.offers(self._words.proceed)
+            if visit.page.code_entry is not None:
+                if entered:
+                    break  # it was not taken, and a limit of wrong codes is not to be used up
+                visit, entered = self.enter(visit, device.user_code), True
+            elif further is not None:
+                visit = self.press(further.filled(ticked))
+            else:
+                break
+        raise self._stuck(visit, "no page that offers both approval and denial")
+
+    def is_decision(self, visit: Visit) -> bool:
+        """Whether a page offers both approval and denial."""
+        return all(visit.page.offers(names) is not None for names in (self._words.approve, self._words.deny))
+
+    def decide(
+        self,
+        visit: Visit,
+        names: Sequence[str],
+        *,
+        presses: int | None = None,
+        change: Callable[[Control], Control] = as_it_is,
+    ) -> Decided:
+        """Press what bears one of ``names``, and again on the pages that follow while they ask for it.
+
+        Args:
+            presses: how often at most.
+            change: applied to each control before its form is sent, besides ticking the boxes that have to be ticked.
+        """
+        pressed: list[Choice] = []
+        visits = [visit]
+        while len(pressed) < (MOST_PAGES if presses is None else presses):
+            choice = visits[-1].page.offers(names, links=not pressed)
+            if choice is None:
+                break
+            pressed.append(choice.filled(ticked).filled(change))
+            visits.append(self.press(pressed[-1]))
+        return Decided(tuple(pressed), tuple(visits))
+
+    def _open_patiently(self, url: str) -> Visit:
+        visit = self.open(url)
+        if visit.last.status == 429:
+            self._stay_away(visit.last, "the limit of user codes")
+            visit = self.open(url)
+        return visit
+
+    def _stay_away(self, answer: Answer, what: str) -> None:
+        self._pause(retry_after(answer) + SERVER_TRUNCATION_SECONDS, what)
+
+    def _stuck(self, visit: Visit, found: str) -> Blocked:
+        if visit.page.needs_javascript:
+            return Blocked(
+                f"the owner's pages need JavaScript: {visit.summary} has {found}",
+                unblock="pages whose forms work without JavaScript; --approver browser judges the rest",
+            )
+        return Blocked(
+            f"the owner, without a browser, found {found}; the last page was {visit.summary}",
+            unblock="approver.approve, approver.deny and approver.continue in the target file, as the buttons read",
+        )
+
+
+def retry_after(answer: Answer) -> float:
+    """Return the seconds that ``Retry-After`` names (RFC 9110 §10.2.3), a minute where it names none."""
+    said = (answer.header("retry-after") or "").strip()
+    return float(said) if re.fullmatch(r"\d{1,6}", said) else DEFAULT_RETRY_SECONDS
+
+
+def resolve(base: str, location: str) -> str:
+    """Return where a browser goes for a ``Location``, by the rules of the WHATWG URL standard that attackers use.
+
+    Tabs and line breaks are dropped, a backslash is a slash, any number of slashes from two on begins an authority, and
+    a scheme needs none at all unless it is the page's own.
+    """
+    cleaned = re.sub(r"[\t\r\n]", "", location.strip("".join(map(chr, range(33)))))
+    scheme, colon, rest = cleaned.partition(":")
+    if not (colon and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme)):
+        scheme, rest = "", cleaned
+    if scheme.lower() not in ("", "http", "https"):
+        return cleaned
+    end = next((index for index, character in enumerate(rest) if character in "?#"), len(rest))
+    rest = rest[:end].replace("\\", "/") + rest[end:]
+    relative = scheme.lower() in ("", urlsplit(base).scheme) and not rest.startswith("//")
+    try:
+        if relative:
+            return urljoin(base, rest)
+        return f"{scheme.lower() or urlsplit(base).scheme}://{rest.lstrip('/')}"
+    except ValueError:
+        return "about:invalid"
+
+
+def _is_page(answer: Answer) -> bool:
+    return answer.media_type in ("text/html", "application/xhtml+xml", "")
