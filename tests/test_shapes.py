@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,6 +15,10 @@ import yaml
 from typer.testing import CliRunner
 
 from pdpp.command import SHAPE_NAMES, app
+from pdpp_conformance.discovery import Unreachable, discover
+from pdpp_conformance.exchange import Recorder
+from pdpp_conformance.redaction import Redactor
+from pdpp_conformance.target import Target
 from pdpp_reference.clock import MovableClock
 from pdpp_reference.serve import ServeError, ServeOptions, serve
 from pdpp_reference.server import LoopbackServer
@@ -81,6 +85,14 @@ def test_two_origins_serve_what_is_theirs_and_nothing_else(client: httpx.Client)
             assert client.post(issuer + "/mcp").status_code == 404
             server.stop()
             server.start()
+
+
+def test_an_issuer_alone_is_told_to_be_no_resource_server() -> None:
+    """Given the issuer of a deployment on two origins, the harness asks for the other one and judges nothing."""
+    with serving("two_origins") as server, closing(Recorder(Redactor())) as recorder:
+        issuer = server.settings.issuer
+        with pytest.raises(Unreachable, match="set mcp_url in a target file"):
+            discover(recorder, Target(base_url=issuer), issuer)
 
 
 def test_an_issuer_with_a_path_serves_below_it_alone(client: httpx.Client) -> None:

@@ -25,6 +25,8 @@ class Issued:
     number: int
     device_code: str
     user_code: str
+    beside: str
+    """The other members of the answer, as JSON."""
 
 
 def issued_in(run: Run) -> list[Issued]:
@@ -41,7 +43,8 @@ def issued_in(run: Run) -> list[Issued]:
         codes = members if isinstance(members, dict) else {}
         device_code, user_code = codes.get("device_code"), codes.get("user_code")
         if isinstance(device_code, str) and isinstance(user_code, str) and len(device_code) >= 8:
-            found.append(Issued(exchange.number, device_code, user_code))
+            beside = json.dumps({name: value for name, value in codes.items() if name != "device_code"})
+            found.append(Issued(exchange.number, device_code, user_code, beside))
     return found
 
 
@@ -64,6 +67,8 @@ def judge_device_codes_kept(judge: Judgement, run: Run) -> None:
     astray: dict[int, str] = {}
     for one in issued:
         for spelling in _spellings(one.device_code):
+            if spelling in one.beside:
+                astray[one.number] = spelling
             if spelling in everything:
                 astray |= {number: spelling for number, text in places.items() if spelling in text}
     by_number = {exchange.number: exchange for exchange in run.recorder.exchanges}
@@ -77,19 +82,20 @@ def judge_device_codes_kept(judge: Judgement, run: Run) -> None:
 
 
 def _was_sent(exchange: Exchange, spelling: str) -> bool:
-    """Whether the harness had put the code into the request itself, so that the answer is an echo."""
-    if exchange.actor == _BROWSER:
-        return False
+    """Whether the code stood in the request itself, so that the answer is an echo.
+
+    Where the deployment led the browser to it, an answer before told it.
+    """
     sent = (exchange.url, exchange.request_body or "", *(value for _, value in exchange.request_headers))
     return any(spelling in text or spelling in unquote(text) for text in sent)
 
 
 def _spoken(exchange: Exchange) -> Iterable[str]:
-    """Yield what the deployment said in an exchange: the answer, and what its pages made the browser send."""
-    texts = [exchange.response_body or "", *(value for _, value in exchange.response_headers)]
-    if exchange.actor == _BROWSER:
-        texts += [exchange.url, exchange.request_body or "", *(value for _, value in exchange.request_headers)]
-    for text in texts:
+    """Yield what the deployment said in an exchange.
+
+    What its pages made the browser send, one of them told before; the browser also sends what the harness thought up.
+    """
+    for text in (exchange.response_body or "", *(value for _, value in exchange.response_headers)):
         yield text
         if "%" in text:
             yield unquote(text)

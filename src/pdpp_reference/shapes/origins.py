@@ -49,7 +49,7 @@ class BelowPath:
     def _lead_below(self, answer: Answered) -> None:
         """Let redirects and the pages' links and forms lead below the path."""
         location = answer.headers.get("location", "")
-        if location.startswith("/"):
+        if location.startswith("/") and not location.startswith(f"{self._prefix}/"):
             answer.headers["location"] = self._prefix + location
         if answer.headers.get("content-type", "").startswith("text/html"):
             answer.body = _OWN_ADDRESS.sub(rb'\1="' + self._prefix.encode() + b"/", answer.body)
