@@ -487,7 +487,7 @@ def opened_early(run: Run) -> Opened:
 
 
 def _open_early(run: Run) -> Opened:
-    device = start(run, run.client(), "grant_scoped_mcp")
+    device = start(run, run.client(), MCP)
     return Opened(device, deciding(run, owner(run), device, "approve"))
 
 
@@ -541,7 +541,8 @@ def wrong_code(like: str) -> str:
 
 def enter_three(run: Run, expired: DeviceAuthorization) -> Answered:
     """Enter an unknown, an expired and a decided code; return what each was answered, and in how many seconds."""
-    denied = start(run, run.client(), "grant_scoped_mcp")
+    prepare(run, MCP)
+    denied = start(run, run.client(), MCP)
     decide(run, denied, "deny")
     codes = {
         "unknown": wrong_code(denied.user_code),
@@ -557,7 +558,8 @@ def enter_three(run: Run, expired: DeviceAuthorization) -> Answered:
 
 def decide_two(run: Run) -> Answered:
     """Approve on a page whose request has expired, and on one whose request was denied meanwhile."""
-    device = start(run, run.client(), "grant_scoped_mcp")
+    prepare(run, MCP)
+    device = start(run, run.client(), MCP)
     who = owner(run)
     choice = deciding(run, who, device, "approve")
     decide(run, device, "deny")

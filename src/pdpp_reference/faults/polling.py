@@ -53,6 +53,8 @@ class _NeverRedeemed(AuthorizationRequests):
     "POL-13",
     "POL-14",
     "POL-22",
+    "UIX-16",
+    "UIX-30",
     why="Without a redeemed state nothing tells a first redemption from a second, a parallel or a late one.",
 )
 def replay_ok(parts: Collaborators) -> None:
@@ -107,6 +109,7 @@ class _DenyIsNoop(AuthorizationRequests):
     "POL-08",
     "CHG-14",
     "UIX-16",
+    "UIX-28",
     why="The client goes on polling a request that the owner has denied.",
 )
 def deny_stays_pending(parts: Collaborators) -> None:
@@ -122,6 +125,7 @@ class _DenyApproves(AuthorizationRequests):
 @declared.replacing(
     "The owner denies, and the request is approved.",
     "UIX-16",
+    "UIX-28",
     "POL-08",
     "CHG-14",
     why="The denied request hands out a token.",
