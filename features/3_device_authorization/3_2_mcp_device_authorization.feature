@@ -215,10 +215,15 @@ Feature: MCP device authorization starts from client, MCP resource and authoriza
         | a way to approve and a way to deny                |
 
     @UIX-05
-    Scenario: Arriving by the complete URI, the owner still compares the user code
-      Given an MCP device authorization
+    Scenario Outline: Arriving by the complete URI of the <kind> kind, the owner still compares the user code
+      Given a device authorization of the <kind> kind
       When the owner opens it by the complete verification URI
-      Then the page shows the user code
+      Then the owner is asked to compare the user code with the device's
+
+      Examples:
+        | kind        |
+        | MCP         |
+        | owner-agent |
 
     @UIX-06 @negative
     Scenario: Opening the complete URI approves nothing

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from pdpp_conformance.approver.approver import Approver, NoApprover, Page
 from pdpp_conformance.approver.browser import BrowserApprover
 from pdpp_conformance.approver.http import HttpApprover
+from pdpp_conformance.approver.pictures import Pictures
 from pdpp_conformance.data_offer import DataOffer, offer_of_schema, offer_of_target
 from pdpp_conformance.discovery import DEVICE_CODE_GRANT, Discovery, discover
 from pdpp_conformance.exchange import Answer, NoAnswer, OffLimits, Recorder
@@ -28,6 +29,7 @@ from pdpp_conformance.waiting import MovedClock, RealClock, Waiting, wait
 
 if TYPE_CHECKING:
     from pdpp_conformance.bundled import BundledServer
+    from pdpp_conformance.second_origin import SecondOrigin
 
 T = TypeVar("T")
 
@@ -84,6 +86,8 @@ class Run:
         self._tell = tell
         self._clients: dict[str, OAuthClient] = {}
         self._registered: list[tuple[str, str]] = []
+        self.registered: dict[str, Mapping[str, Any]] = {}
+        """The answer to each client's registration, by client id."""
         self._unredeemed: DeviceAuthorization | None = None
         self._redeemed: DeviceAuthorization | None = None
         self._signed_in = False
@@ -94,6 +98,9 @@ class Run:
         self._made: dict[str, object] = {}
         self._offer: DataOffer | None = None
         self._expiring: dict[tuple[str, Kind], DeviceAuthorization] = {}
+        self.second_origin: SecondOrigin | None = None
+        """From whose pages the deployment is attacked, once a scenario needed it."""
+        self._to_end: list[Callable[[], None]] = []
         self.conversations = Conversations(self)
         self.waiting: Waiting
         self.approver: Approver
@@ -156,11 +163,17 @@ class Run:
             if hasattr(self, "discovery") and self.bundled is None:
                 self._clean_up()
         finally:
+            for end in reversed(self._to_end):
+                end()
             if hasattr(self, "approver"):
                 self.approver.close()
             self.recorder.close()
             if self.bundled is not None:
                 self.bundled.stop()
+
+    def at_end(self, end: Callable[[], None]) -> None:
+        """Let ``end`` be called when the run is over: it ends what a scenario started."""
+        self._to_end.append(end)
 
     def _make_approver(self) -> None:
         words = self.target.approver
@@ -184,22 +197,28 @@ class Run:
                 self.recorder,
                 username=self.target.owner_username,
                 password=self.target.owner_password,
-                screenshots=self.report_dir / "attachments",
-                report_dir=self.report_dir,
+                pictures=Pictures(self.report_dir / "attachments", self.report_dir),
             )
 
     # -- parties -----------------------------------------------------------------------------------------------------
 
     def client(
-        self, name: str = "the client", *, grant_types: Sequence[str] = (DEVICE_CODE_GRANT, "refresh_token")
+        self,
+        name: str = "the client",
+        *,
+        grant_types: Sequence[str] = (DEVICE_CODE_GRANT, "refresh_token"),
+        metadata: Mapping[str, Any] | None = None,
     ) -> OAuthClient:
         """Return the client of that name, made known to the deployment at the first call.
+
+        Args:
+            metadata: client metadata to register besides, or instead of, the usual; such a client has to be registered.
 
         Raises:
             Blocked: the deployment offers no way that the harness can use.
         """
         if name not in self._clients:
-            self._clients[name] = self._make_client(name, grant_types)
+            self._clients[name] = self._make_client(name, grant_types, metadata)
         return self._clients[name]
 
     def has_registered(self, client: OAuthClient) -> bool:
@@ -351,8 +370,20 @@ class Run:
         """Return the decision page of a request of a kind, as the owner reads it: opened once, nothing decided."""
         if kind not in self._pages:
             details = self.one_stream() if kind == "grant_scoped_mcp" else ()
-            self._pages[kind] = self.approver.read(self.client().start(kind, details))
+            self._pages[kind] = self.read_decision(self.client().start(kind, details))
         return self._pages[kind]
+
+    def read_decision(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
+        """Return the decision page of a request, nothing decided; a decision of several pages is read whole.
+
+        How many pages a decision takes is seen at the first approval of its kind, so that comes before.
+        """
+        with suppress(Conclusion):  # where nothing can be approved the first page is all there is to read
+            if device.kind == "grant_scoped_mcp":
+                self.client_token()
+            else:
+                self.owner_token()
+        return self.approver.read(device, complete=complete)
 
     def approved(self, device: DeviceAuthorization) -> DeviceAuthorization:
         """Let the owner approve a request."""
@@ -506,8 +537,17 @@ class Run:
 
     # -- how the parties are made ------------------------------------------------------------------------------------
 
-    def _make_client(self, name: str, grant_types: Sequence[str]) -> OAuthClient:
+    def _make_client(
+        self, name: str, grant_types: Sequence[str], metadata: Mapping[str, Any] | None = None
+    ) -> OAuthClient:
         wanted = self.target.client
+        if metadata is not None and (
+            wanted.registration != "dynamic" or self.discovery.endpoint("registration_endpoint") is None
+        ):
+            raise Blocked(
+                f"{name} has to be registered with metadata of its own, and clients cannot be registered here",
+                unblock="a registration endpoint, and client.registration: dynamic in the target file",
+            )
         if wanted.registration != "dynamic" and wanted.client_id is not None:
             if self._clients and name != "the owner agent":
                 raise Blocked(
@@ -516,7 +556,7 @@ class Run:
                 )
             return self._client(wanted.client_id, name)
         if self.discovery.endpoint("registration_endpoint") is not None:
-            return self._client(self._register(name, grant_types), name)
+            return self._client(self._register(name, grant_types, metadata or {}), name)
         listed = self.discovery.authorization_server.content.get("pdpp_pre_registered_public_clients")
         known = [
             client["client_id"]
@@ -566,11 +606,12 @@ class Run:
             self._registered.append((client_id, actor))
         return answer
 
-    def _register(self, name: str, grant_types: Sequence[str]) -> str:
+    def _register(self, name: str, grant_types: Sequence[str], added: Mapping[str, Any]) -> str:
         metadata: dict[str, Any] = {
             "client_name": f"{CLIENT_NAME}: {name}",
             "grant_types": list(grant_types),
             "token_endpoint_auth_method": "none",
+            **added,
         }
         if "authorization_code" in grant_types:
             metadata |= {"redirect_uris": [REDIRECT_URI], "response_types": ["code"]}
@@ -585,6 +626,7 @@ class Run:
                 f"registering a client was answered {answer.summary}",
                 unblock="a registration endpoint that takes a public client, or client.client_id in the target file",
             )
+        self.registered[client_id] = answer.json_object()
         return client_id
 
     def _owner_session_headers(self) -> dict[str, str]:
@@ -603,7 +645,7 @@ class Run:
         url = self.discovery.owner_agent_onboarding.get("owner_approval_url")
         if not self._signed_in and isinstance(url, str) and self.recorder.is_allowed(url):
             self._signed_in = True
-            approver.sign_in(url)
+            approver.visit(url)
 
     def _offer_from_rest(self) -> DataOffer:
         details_type = self.discovery.authorization_details_type

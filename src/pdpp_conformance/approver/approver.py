@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pdpp_conformance.oauth_client import DeviceAuthorization
@@ -23,7 +24,7 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Page:
-    """A page as the owner saw it."""
+    """A page as the owner saw it, or the pages of one decision, read as one (:func:`read_as_one`)."""
 
     url: str
     title: str
@@ -33,17 +34,62 @@ class Page:
     """The visible text of the page's main part, navigation left out, where the page marks one."""
     headings: Sequence[str]
     buttons: Sequence[str]
+    """The names of the buttons that can be pressed."""
+    links: Sequence[str]
+    """The names of the links."""
+    link_targets: Sequence[str]
+    """Where the links lead, absolute."""
+    form_targets: Sequence[str]
+    """Where the forms, and buttons with targets of their own, send what is entered, absolute."""
     markup: str = field(repr=False)
-    protocol_facts: str = ""
+    protocol_facts: str
     """The text of what the page presents as verified (``data-authorship="protocol"``)."""
-    client_claims: str = ""
+    client_claims: str
     """The text of what the page presents as the client's own words (``data-authorship="client"``)."""
+    password_field: bool
+    code_field: str
+    """Selects the field for a user code; empty where there is none."""
     attachment: Attachment | None = None
+
+    def offers(self, names: Sequence[str]) -> str | None:
+        """Return the name of the first button, or else link, that begins with one of ``names``."""
+        for offered in (self.buttons, self.links):
+            for name in names:
+                begins = re.compile(rf"\s*{re.escape(name)}\b", re.IGNORECASE)
+                found = next((offer for offer in offered if begins.match(offer)), None)
+                if found is not None:
+                    return found
+        return None
+
+
+def read_as_one(pages: Sequence[Page]) -> Page:
+    """Return the pages of one decision as one page: a deployment may spread over several what the owner has to know.
+
+    Its address, title and picture are the first page's.
+    """
+    first = pages[0]
+
+    def joined(texts: Iterable[str]) -> str:
+        return "\n".join(texts)
+
+    return replace(
+        first,
+        text=joined(page.text for page in pages),
+        main_text=joined(page.main_text for page in pages),
+        markup=joined(page.markup for page in pages),
+        protocol_facts=joined(page.protocol_facts for page in pages),
+        client_claims=joined(page.client_claims for page in pages),
+        headings=[heading for page in pages for heading in page.headings],
+        buttons=[button for page in pages for button in page.buttons],
+        links=[link for page in pages for link in page.links],
+        link_targets=[target for page in pages for target in page.link_targets],
+        form_targets=[target for page in pages for target in page.form_targets],
+    )
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The page on which the owner decided, and the page that followed."""
+    """What the owner was shown before the decision, on one page or several, and the page that followed it."""
 
     asked: Page
     concluded: Page
@@ -60,6 +106,8 @@ class Approver(Protocol):
 
     def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
         """Go to the page that asks for the decision, and decide nothing.
+
+        Where it was seen that the decision takes several pages, they are all walked and read as one.
 
         Args:
             complete: arrive by ``verification_uri_complete`` instead of typing the user code.

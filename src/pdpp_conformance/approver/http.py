@@ -53,9 +53,9 @@ class HttpApprover:
     def session_cookies(self) -> Sequence[tuple[str, str]]:
         return [(cookie.name, cookie.value or "") for cookie in self._visitor.cookies]
 
-    def sign_in(self, url: str) -> None:
-        """Visit a page that needs the owner's session, and sign in where asked."""
-        self._visitor.sign_in_if_asked(self._visitor.open(url))
+    def visit(self, url: str) -> Page:
+        """Open a page as the owner, who signs in where asked."""
+        return _page(self._visitor.sign_in_if_asked(self._visitor.open(url)))
 
     def close(self) -> None:
         """Nothing was started."""
@@ -90,6 +90,11 @@ def _page(visit: Visit) -> Page:
         main_text=page.main_text,
         headings=page.headings,
         buttons=[button.name for button in page.buttons],
+        links=[link.name for link in page.links],
+        link_targets=[link.form.url for link in page.links],
+        form_targets=[choice.form.url for choice in page.forms],
+        password_field=page.sign_in is not None,
+        code_field="",  # selects nothing here: the form is filled by the visitor
         markup=page.body.decode("utf-8", "replace"),
         protocol_facts=page.text_marked("data-authorship", "protocol"),
         client_claims=page.text_marked("data-authorship", "client"),

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from pdpp_reference.app import Collaborators, create_app
 from pdpp_reference.faults import (
+    approval_page,
     authorization_details,
     authorization_server_metadata,
     bearer,
@@ -80,6 +81,7 @@ FAULTS: Mapping[str, Fault] = _registry(
         owner_decisions,
         owner_session,
         user_codes,
+        approval_page,
     )
     for fault in module.declared.faults
 )

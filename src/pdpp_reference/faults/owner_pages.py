@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from jinja2 import BaseLoader, Environment, PackageLoader
 from starlette.responses import Response
@@ -18,36 +18,49 @@ from pdpp_reference.owner.pages import Pages
 declared = Declared()
 
 
-class _Edited(BaseLoader):
-    """The deployment's own templates, with one passage of one of them replaced.
+Passages = Mapping[str, Mapping[str, str]]
+"""What is replaced by what, by template."""
+
+
+class EditedTemplates(BaseLoader):
+    """The deployment's own templates, with passages replaced.
 
     Raises:
-        ValueError: the passage does not occur, so that nothing would be wrong.
+        ValueError: a passage does not occur, so that nothing would be wrong.
     """
 
-    def __init__(self, template: str, passages: dict[str, str]) -> None:
+    def __init__(self, passages: Passages) -> None:
         self._own = PackageLoader("pdpp_reference.owner")
-        self._template = template
         self._passages = passages
-        source, _, _ = self._own.get_source(Environment(autoescape=True), template)
-        for passage in passages:
-            if passage not in source:
-                raise ValueError(f"{template} has no passage {passage!r}")
+        for template, replaced in passages.items():
+            source, _, _ = self._own.get_source(Environment(autoescape=True), template)
+            for passage in replaced:
+                if passage not in source:
+                    raise ValueError(f"{template} has no passage {passage!r}")
 
     def get_source(self, environment: Environment, template: str) -> tuple[str, str | None, Callable[[], bool] | None]:
         source, name, is_current = self._own.get_source(environment, template)
-        if template == self._template:
-            for passage, replacement in self._passages.items():
-                source = source.replace(passage, replacement)
+        for passage, replacement in self._passages.get(template, {}).items():
+            source = source.replace(passage, replacement)
         return source, name, is_current
 
 
-def _page(name: str, what: str, row: str, template: str, passages: dict[str, str]) -> None:
+def edited_page(
+    declared: Declared, name: str, what: str, rows: Sequence[str], passages: Passages, *, why: str | None = None
+) -> None:
+    """Declare pages whose templates have passages replaced."""
+
     def apply(parts: Collaborators) -> None:
-        parts.pages = Pages(parts.settings, loader=_Edited(template, passages))
+        parts.pages = Pages(parts.settings, loader=EditedTemplates(passages))
 
     apply.__name__ = name
-    declared.replacing(what, row)(apply)
+    declared.replacing(what, *rows, why=why)(apply)
+
+
+def _page(
+    name: str, what: str, rows: str | Sequence[str], template: str, passages: dict[str, str], why: str | None = None
+) -> None:
+    edited_page(declared, name, what, [rows] if isinstance(rows, str) else rows, {template: passages}, why=why)
 
 
 _SHARED, _MCP, _OWNER = "_decision.html", "decision_device.html", "decision_owner_agent.html"
@@ -72,16 +85,18 @@ _page(
 _page(
     "claims_as_facts",
     "The client's name stands among the verified facts.",
-    "CHG-15",
+    ["CHG-15", "REG-09"],
     _SHARED,
     {"<dt>Client ID</dt>": "<dt>Name</dt><dd>{{ view.client.name }}</dd><dt>Client ID</dt>"},
+    why="Both want the name apart from what is verified.",
 )
 _page(
     "client_name_not_shown",
     "The decision page does not show the client's name.",
-    "CHG-15",
+    ["CHG-15", "UIX-08"],
     _SHARED,
     {"<bdi>{{ view.client.name }}</bdi>": "Somebody"},
+    why="Both want the client's name on the page.",
 )
 _page(
     "resource_not_shown",
@@ -93,16 +108,18 @@ _page(
 _page(
     "source_not_shown",
     "The decision page does not show which source is asked for.",
-    "CHG-15",
+    ["CHG-15", "UIX-09", "UIX-10"],
     _SHARED,
     {'<p class="fine mono">{{ source.id }}</p>': ""},
+    why="All of them want the source on the page.",
 )
 _page(
     "streams_not_shown",
     "The decision page does not show which streams are asked for.",
-    "CHG-15",
+    ["CHG-15", "UIX-09", "UIX-10"],
     _SHARED,
     {"<bdi>{{ stream.name }}</bdi>": "<bdi>some data</bdi>"},
+    why="All of them want the streams on the page.",
 )
 _page(
     "expiry_not_shown",
@@ -112,25 +129,36 @@ _page(
     {"<dt>Request expires</dt><dd>{{ when(view.expires) }}, {{ view.expires_in }}</dd>": ""},
 )
 _page(
-    "no_way_to_deny",
+    "no_deny_button",
     "The decision page offers approval only.",
-    "CHG-15",
+    ["CHG-15", "UIX-04"],
     _SHARED,
     {'<button type="submit" name="action" value="deny" class="decision deny">Deny</button>': ""},
+    why="Both want a way to deny.",
 )
-_page(
+_IN_ADVICE = '<strong class="mono">{{ user_code }}</strong>'
+edited_page(
+    declared,
     "hidden_code",
     "The decision page does not show the user code.",
-    "UIX-05",
-    _MCP,
-    {"{{ parts.compare_code(user_code) }}": "", '<strong class="mono">{{ user_code }}</strong>': "there"},
+    ["UIX-05"],
+    {
+        _SHARED: {'<p class="user-code">{{ user_code }}</p>': ""},
+        _MCP: {_IN_ADVICE: "there"},
+        _OWNER: {_IN_ADVICE: "there"},
+    },
 )
 _page(
     "not_told_to_compare",
     "The decision page shows the user code and asks nobody to compare it.",
     "UIX-05",
-    _MCP,
-    {"{{ parts.compare_code(user_code) }}": "<p>{{ user_code }}</p>", "or the code <strong": "<strong"},
+    _SHARED,
+    {
+        "Compare with the code on your device</h2>": "Your code</h2>",
+        "Does the device show exactly this code, and is the device in your possession?": (
+            "Is the device in your possession?"
+        ),
+    },
 )
 _page(
     "onboarding_not_named",

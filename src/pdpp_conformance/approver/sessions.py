@@ -1,0 +1,229 @@
+"""Browsers: one Chromium a run, and in it people's sessions, each with cookies of its own and everything recorded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from playwright.sync_api import Browser, BrowserContext, Error, Playwright, Request, Response, sync_playwright
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import TimeoutError as TookTooLong
+
+from pdpp_conformance.approver.approver import Page
+from pdpp_conformance.approver.chromium import chromium_args, find_chromium
+from pdpp_conformance.approver.page_reader import first_line, read_page
+from pdpp_conformance.exchange import Exchange, Recorder
+from pdpp_conformance.verdict import Blocked
+
+STEP_TIMEOUT_MS = 8_000
+"""How long a page may take to answer."""
+
+IDLE_MS = 1_500
+"""After this long a press that changed nothing, and made the browser ask for nothing, has done nothing."""
+
+MOST_REMEMBERED_REQUESTS = 500
+
+_REMEMBER_PAGE = "() => { window.__pdpp_text = document.body.innerText; }"
+_PAGE_CHANGED = "() => document.body && document.body.innerText !== window.__pdpp_text"
+
+
+class Chromium:
+    """The run's one Chromium, started when it is first needed.
+
+    Args:
+        recorder: keeps what the browser asks and gets.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self._playwright: Playwright | None = None
+        self._browser: Browser | None = None
+
+    def context(self) -> BrowserContext:
+        """Return a fresh context: no cookies, no storage.
+
+        Raises:
+            Blocked: this machine has no Chromium.
+        """
+        if self._browser is None:
+            try:
+                executable = find_chromium()
+            except FileNotFoundError as error:
+                raise Blocked(str(error), unblock="CHROMIUM_PATH naming a Chromium") from None
+            if executable is None:
+                raise Blocked("there is no Chromium on this machine", unblock="make set-up, or CHROMIUM_PATH")
+            self._playwright = sync_playwright().start()
+            self._browser = self._playwright.chromium.launch(executable_path=executable, args=chromium_args())
+        context = self._browser.new_context(
+            viewport={"width": 800, "height": 600}, ignore_https_errors=False, service_workers="block"
+        )
+        context.set_default_timeout(STEP_TIMEOUT_MS)
+        return context
+
+    def close(self) -> None:
+        """Close the browser and end its driver."""
+        if self._browser is not None:
+            with suppress(Error):
+                self._browser.close()
+        if self._playwright is not None:
+            self._playwright.stop()
+        self._playwright = self._browser = None
+
+
+@dataclass(frozen=True)
+class Requested:
+    """A request that a browser made."""
+
+    url: str
+    referer: str | None
+
+
+class BrowserSession:
+    """One person's browser, opened when it is first needed.
+
+    Args:
+        actor: whose it is, for the record.
+    """
+
+    def __init__(self, chromium: Chromium, actor: str) -> None:
+        self._chromium = chromium
+        self._actor = actor
+        self._context: BrowserContext | None = None
+        self._responses: list[Response] = []
+        self.requests = 0
+        """How many requests the browser made."""
+        self.requested: list[Requested] = []
+        """What the browser asked for: the latest ``MOST_REMEMBERED_REQUESTS``."""
+
+    @property
+    def context(self) -> BrowserContext:
+        """The cookies, the storage and the tabs."""
+        if self._context is None:
+            self._context = self._chromium.context()
+            self._context.on("request", self._note_request)
+            self._context.on("response", self._note_response)
+        return self._context
+
+    def tab(self) -> Tab:
+        """Return the first tab; it is opened once, and again where it was closed."""
+        return self.context.pages[0] if self.context.pages else self.context.new_page()
+
+    @contextmanager
+    def another_tab(self) -> Iterator[Tab]:
+        """Open a tab beside the first, and close it again."""
+        self.tab()
+        tab = self.context.new_page()
+        try:
+            yield tab
+        finally:
+            self.note_responses()
+            with suppress(Error):
+                tab.close()
+
+    def goto(self, tab: Tab, url: str) -> Response | None:
+        """Open a URL; return the answer that the page came with.
+
+        Raises:
+            Blocked: it does not open.
+        """
+        try:
+            response = tab.goto(url, wait_until="load", timeout=STEP_TIMEOUT_MS)
+        except Error as error:
+            raise Blocked(
+                f"the browser could not open the page: {first_line(error)}", unblock="a verification URI that opens"
+            ) from None
+        self.note_responses()
+        return response
+
+    def act(self, tab: Tab, act: Callable[[], object]) -> bool:
+        """Do something to a page, and wait until it has led to another page or changed this one.
+
+        Returns:
+            Whether it did. ``False`` comes soon where the browser asked for nothing either.
+
+        Raises:
+            Blocked: it cannot be done.
+        """
+        try:
+            tab.evaluate(_REMEMBER_PAGE)
+            before = self.requests
+            act()
+            changed = self._changes(tab, IDLE_MS)
+            if not changed and self.requests > before:
+                changed = self._changes(tab, STEP_TIMEOUT_MS - IDLE_MS)
+            tab.wait_for_load_state("load")
+        except Error as error:
+            raise Blocked(
+                f"the page could not be driven: {first_line(error)}", unblock="a page whose buttons can be pressed"
+            ) from None
+        self.note_responses()
+        return changed
+
+    def read(self, tab: Tab) -> Page:
+        """Read the page whole, in one go, and learn its secrets."""
+        page = read_page(tab)
+        self._chromium.recorder.redactor.register_from_html(page.markup)
+        return page
+
+    def cookies(self) -> Sequence[tuple[str, str]]:
+        """Return the cookies, names and values."""
+        return [(cookie.get("name", ""), cookie.get("value", "")) for cookie in self.context.cookies()]
+
+    def note_responses(self) -> None:
+        """Record what the browser asked and got since the last page; pictures and styles are left out."""
+        arrived, self._responses[:] = list(self._responses), []
+        for response in arrived:
+            if response.request.resource_type in ("document", "fetch", "xhr"):
+                self._chromium.recorder.record(_to_exchange(response, self._actor))
+
+    def close(self) -> None:
+        """Close the tabs and forget the cookies."""
+        if self._context is not None:
+            with suppress(Error):
+                self._context.close()
+        self._context = None
+
+    def _changes(self, tab: Tab, within_ms: int) -> bool:
+        try:
+            tab.wait_for_function(_PAGE_CHANGED, polling=15, timeout=within_ms)
+        except TookTooLong:
+            return False
+        return True
+
+    def _note_response(self, response: Response) -> None:
+        self._responses.append(response)
+
+    def _note_request(self, request: Request) -> None:
+        self.requested.append(Requested(request.url, request.headers.get("referer")))
+        self.requests += 1
+        del self.requested[:-MOST_REMEMBERED_REQUESTS]
+
+
+def _to_exchange(response: Response, actor: str) -> Exchange:
+    request = response.request
+    body = None
+    try:
+        if response.status < 300 or response.status >= 400:
+            body = response.text()
+    except (Error, UnicodeDecodeError):
+        body = None
+    try:
+        received = response.headers_array()
+    except Error:
+        received = []
+    return Exchange(
+        number=0,
+        scenario=None,
+        actor=actor,
+        at=time.time(),
+        method=request.method,
+        url=response.url,
+        request_headers=list(request.headers.items()),
+        request_body=request.post_data,
+        status=response.status,
+        response_headers=[(header["name"], header["value"]) for header in received],
+        response_body=body,
+        response_bytes=len(body or ""),
+    )
