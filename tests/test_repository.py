@@ -13,6 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
+from scripts import catalogue_table
+
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("uv.txt", "dev.txt", "runtime.txt")
 
@@ -149,3 +151,9 @@ def test_make_explains_each_target_that_is_meant_for_people() -> None:
 
 def test_the_entry_for_continuous_integration_can_be_executed() -> None:
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+def test_the_readme_tells_the_numbers_of_the_catalogue() -> None:
+    """The table in the README is the one that the catalogue and the features give."""
+    text = catalogue_table.README.read_text(encoding="utf-8")
+    assert catalogue_table.with_table(text) == text

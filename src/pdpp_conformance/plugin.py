@@ -187,7 +187,8 @@ class Session:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         if not self._selected or session.config.option.collectonly or session.testsfailed:
             return (yield)
-        self._previous_handler = signal.signal(signal.SIGTERM, self._on_sigterm)
+        self._previous_handler = signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
         if not self._open():
             session.items.clear()
         return (yield)
@@ -230,8 +231,8 @@ class Session:
                     self._fault(f"starting what takes its time ({tag})", error)
         return True
 
-    def _on_sigterm(self, _signum: int, _frame: FrameType | None) -> None:
-        self._signal = "SIGTERM"
+    def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
+        self._signal = self._signal or signal.Signals(signum).name
         raise KeyboardInterrupt
 
     def pytest_keyboard_interrupt(self) -> None:
@@ -311,6 +312,8 @@ class Session:
             return (yield)
         from pdpp_conformance.results import ScenarioResult
 
+        if self._signal is not None:
+            raise KeyboardInterrupt  # the first one was lost in a callback of the browser's driver
         run = self._run
         result = self._results[item.nodeid] = ScenarioResult(facts)
         before, waited, started = len(run.recorder.exchanges), run.waiting.waited_s, time.monotonic()
@@ -361,7 +364,7 @@ class Session:
         if result is None or (call.excinfo is None and call.when != "call"):
             return report
         error = call.excinfo.value if call.excinfo is not None else None
-        if isinstance(error, KeyboardInterrupt | pytest.exit.Exception):
+        if self._signal is not None or isinstance(error, KeyboardInterrupt | pytest.exit.Exception):
             return report
         result.conclude(_as_conclusion(error))
         if error is not None and self._run is not None:
