@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import httpx
 import pytest
 
+from pdpp_conformance.exchange import Recorder
 from pdpp_conformance.html_pages import HtmlPage, named, ticked, with_values
 from pdpp_conformance.owner_decisions import Shape, shape_of, wrong_code
 from pdpp_conformance.owner_sessions import missing_attributes
+from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.visitor import Visit, resolve
 
 DECISION = HtmlPage(
@@ -24,6 +27,19 @@ DECISION = HtmlPage(
       <button type="button">Allow nothing</button></form>
     <input form="f" name="user_code"><form id="f" action="/device"></form></main>""",
 )
+
+
+def test_the_recorder_keeps_no_cookies() -> None:
+    """Whoever is not given the owner's session does not come with it: what one answer set, the next request lacks."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"Set-Cookie": "session=secret; Path=/"}, json=dict(request.headers))
+
+    recorder = Recorder(Redactor())
+    recorder._client._transport = httpx.MockTransport(answer)
+    for _ in range(2):
+        assert recorder.send("GET", "http://127.0.0.1:9/", actor="somebody").member("cookie") is None
+    recorder.close()
 
 
 class TestPages:

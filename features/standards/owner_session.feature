@@ -90,5 +90,4 @@ Feature: The owner's session begins, leads on and ends safely
       Examples:
         | what                                 |
         | the access token at the MCP resource |
-        | the access token at introspection    |
         | the refresh token                    |

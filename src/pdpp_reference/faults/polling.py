@@ -258,13 +258,7 @@ class _ThrottledFromTheStart(AuthorizationRequests):
         return super().stage(connection, **request, last_polled_at=self._clock.now())
 
 
-@declared.replacing(
-    "The first poll is told to slow down.",
-    "POL-16",
-    "CHG-13",
-    "POL-07",
-    why="The first poll is where the pending state is looked for.",
-)
+@declared.replacing("The first poll is told to slow down.", "POL-16")
 def first_poll_slow_down(parts: Collaborators) -> None:
     parts.requests = _ThrottledFromTheStart(parts.clock)
 
