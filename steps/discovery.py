@@ -42,8 +42,8 @@ def name_and_scopes(judge: Judgement, run: Run, document: Document) -> None:
 
 
 @then("its scopes leave offline access out")
-def no_offline_access(judge: Judgement, run: Run, document: Document) -> None:
-    checks.judge_no_offline_access(judge, run, document)
+def no_offline_access(judge: Judgement, document: Document) -> None:
+    checks.judge_no_offline_access(judge, document)
 
 
 @then("its keys, if any, are protected by TLS, and none is no signing algorithm of it")

@@ -21,6 +21,7 @@ SHAPE_NAMES = (
     "package_kind",
     "revoked_is_403",
     "errors_without_request_id",
+    "handshake_only",
     "no_owner_block",
     "issuer_with_path",
     "two_origins",

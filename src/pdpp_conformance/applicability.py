@@ -35,7 +35,7 @@ CONDITIONS: Mapping[str, Callable[[Discovery], bool]] = {
 def why_not_applicable(requirement: Requirement, found: Discovery) -> str | None:
     """Return the condition of ``requirement`` that the target does not fulfil; ``None`` where it applies.
 
-    A condition that metadata cannot settle (an MCP revision) is left to the scenario.
+    What belongs to certain MCP revisions is settled by :mod:`pdpp_conformance.revisions`, as metadata names none.
     """
     for condition in (requirement.applies_if or "").split(", "):
         holds = CONDITIONS.get(condition)

@@ -13,7 +13,6 @@ from pdpp_conformance import code_flow
 from pdpp_conformance.discovery import Document
 from pdpp_conformance.exchange import Answer, NoAnswer
 from pdpp_conformance.judgement import Judgement
-from pdpp_conformance.mcp_client import STATELESS_REVISION, McpSession
 from pdpp_conformance.metadata_checks import secure_url
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import NotApplicable
@@ -132,26 +131,17 @@ def judge_name_and_scopes(judge: Judgement, run: Run, document: Document) -> Non
     judge.that(isinstance(listed, list) and bool(listed), "scopes_supported", repr(listed)[:80])
 
 
-def judge_no_offline_access(judge: Judgement, run: Run, document: Document) -> None:
+def judge_no_offline_access(judge: Judgement, document: Document) -> None:
     """MCP 2026-07-28, Refresh Tokens: ``offline_access`` is no scope of a resource.
 
     Raises:
-        NotApplicable: the resource lists no scopes, or speaks only revisions before that rule.
+        NotApplicable: the resource lists no scopes.
     """
     listed = document.content.get("scopes_supported")
     if not listed:
         raise NotApplicable("the resource lists no scopes")
     met = not (isinstance(listed, list) and "offline_access" in listed)
-    if not met and not _speaks_stateless_revision(run):
-        raise NotApplicable(f"the MCP resource does not speak MCP {STATELESS_REVISION}, which has this rule")
     judge.that(met, "scopes_supported without offline_access", str(listed)[:200])
-
-
-def _speaks_stateless_revision(run: Run) -> bool:
-    bearer = run.client_token().access_token
-    resource = run.discovery.mcp_resource
-    session = McpSession(run.recorder, resource, bearer, actor="the client", revision=STATELESS_REVISION)
-    return session.request("tools/list").status == 200
 
 
 def judge_keys(judge: Judgement, document: Document) -> None:

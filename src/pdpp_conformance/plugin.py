@@ -333,6 +333,7 @@ class Session:
     def pytest_bdd_before_scenario(self, request: pytest.FixtureRequest, scenario: Any) -> None:
         from pdpp_conformance.applicability import why_not_applicable
         from pdpp_conformance.results import StepResult
+        from pdpp_conformance.revisions import why_outside_window
 
         result = self._results[request.node.nodeid]
         result.steps = [StepResult(step.keyword, step.name, step.type) for step in scenario.steps]
@@ -341,8 +342,9 @@ class Session:
             for row in result.facts.requirement_ids
             if row in self._catalogue.requirements
         ]
-        assert self._run is not None
-        reasons = [why_not_applicable(row, self._run.discovery) for row in rows]
+        run = self._run
+        assert run is not None
+        reasons = [why_not_applicable(row, run.discovery) or why_outside_window(row, run) for row in rows]
         if reasons and all(reasons):
             raise NotApplicable(str(reasons[0]))
 

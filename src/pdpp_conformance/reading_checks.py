@@ -23,6 +23,7 @@ from pdpp_conformance.reading import (
     times_of,
     told,
 )
+from pdpp_conformance.revisions import revisions_spoken
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Blocked, NotApplicable, Unmet
 
@@ -191,7 +192,12 @@ def official_client(run: Run, token: TokenResponse, era: str, *, plain: bool = F
 
     Args:
         plain: ask with the argument named ``stream``, where the tools cannot be asked first.
+
+    Raises:
+        NotApplicable: the server does not speak the revision without handshake.
     """
+    if era == "stateless" and STATELESS_REVISION not in (spoken := revisions_spoken(run)):
+        raise NotApplicable(f"the MCP resource speaks {' and '.join(spoken)}, and not {STATELESS_REVISION}")
     stream = run.offer().first_stream()[1].name
     arguments: dict[str, Any] = {"stream": stream} if plain else reader(run, token).query_arguments(stream)
     return sdk_smoke(

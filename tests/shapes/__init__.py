@@ -60,6 +60,7 @@ EXPECTED: Mapping[str, Expectation] = {
         rightly_found={"RSC-08": "The row itself: 403 instead of 401 is WARN where nothing of the grant is served."},
     ),
     "errors_without_request_id": Expectation("ERR POL-12 POL-02 DAR-04 CHG-02 RSC-03"),
+    "handshake_only": Expectation("CHG-01 CHG-02 PRM RSC", not_passed="PRM-13"),
     "no_owner_block": Expectation("ASM PRM MET PRO-11 CHG-02 CHG-08 CHG-09 CHG-16", not_passed="MET-17"),
     "issuer_with_path": Expectation("ASM PRM MET REV-01 REG-01 INT-03 POL-11 UIX-05 UIX-16"),
     "two_origins": Expectation("ASM PRM MET REV-01 REG-01 INT-03 INT-08 CHG-01 UIX-05"),

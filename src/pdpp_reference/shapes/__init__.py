@@ -113,6 +113,12 @@ _DECLARED = (
         wrap=protocol.without_request_ids,
     ),
     Shape(
+        "handshake_only",
+        "The MCP resource speaks the revision with a handshake, MCP 2025-11-25, and no later one.",
+        "Wire contract §7 has both revisions; MCP 2025-11-25 Transports: an unsupported MCP-Protocol-Version gets 400.",
+        wrap=protocol.handshake_only,
+    ),
+    Shape(
         "no_owner_block",
         "The servers are on two origins, and the root resource tells agents nothing.",
         "Wire contract §2: a deployment on two origins may leave pdpp_owner_agent_onboarding, and the root's "

@@ -36,7 +36,8 @@ KNOWN_REGISTRATION_MEMBERS = frozenset(
     }
 )
 PACKAGE_KIND = "mcp_package"
-
+HANDSHAKE_REVISION = "2025-11-25"
+MCP_PATH = "/mcp"
 
 SHORT_CODE_LENGTH = 6
 
@@ -149,3 +150,16 @@ def without_request_ids(app: ASGIApp, _settings: Settings) -> ASGIApp:
             answer.update(error={name: value for name, value in error.items() if name != "request_id"})
 
     return AlteredAnswers(app, None, leave_out)
+
+
+def handshake_only(app: ASGIApp, _settings: Settings) -> ASGIApp:
+    """Refuse MCP revisions later than the last one with a handshake, once the bearer was let through."""
+
+    def refuse(answer: Answered) -> None:
+        asked = answer.request_headers.get("mcp-protocol-version", "")
+        if answer.status == 200 and asked > HANDSHAKE_REVISION:
+            answer.status = 400
+            error = {"code": -32600, "message": f"this server speaks MCP {HANDSHAKE_REVISION}"}
+            answer.members = {"jsonrpc": "2.0", "id": None, "error": error}
+
+    return AlteredAnswers(app, MCP_PATH, refuse)
