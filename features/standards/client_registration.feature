@@ -1,8 +1,9 @@
 Feature: Clients become known by registration or by their metadata document, and only as what they may be
-  Dynamic registration (RFC 7591) lets anybody name a client, so the server tells back what it made of the request (§3.2.1),
-  ignores what it does not know (§2), refuses in one form (§3.2.2) and takes no redirect URI that would hand a code to a script
-  (RFC 6749 §3.1.2). A client ID metadata document (draft-00, MCP Client Registration) turns the client id into a URL that
-  the server fetches: the document has to name itself (§4), and fetching may not open a way into the server's network (§6).
+  Dynamic registration lets anybody name a client, so the server ignores what it does not know (RFC 7591 §2), tells back what
+  it made of the request (RFC 7591 §3.2.1), refuses in one form (RFC 7591 §3.2.2) and takes no redirect URI that would hand a
+  code to a script (RFC 6749 §3.1.2). A client ID metadata document turns the client id into a URL that the server fetches: the
+  document has to name itself (CIMD draft-02 §4), and fetching may not open a way into the server's network (CIMD draft-02
+  §8.6).
 
   Rule: What is registered is told back
 

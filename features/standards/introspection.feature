@@ -1,7 +1,7 @@
 Feature: The resource server learns of a token whether it is good, and nobody else learns anything
-  Introspection (RFC 7662) is where every other promise about a token shows: it has to follow expiry and revocation at once
-  (§4), call a token that is not good inactive and say no more of it (§2.2), find it under any hint (§2.1), and answer only
-  those who authenticate (§2.1, §2.3), or anybody could try tokens on it.
+  Introspection is where every other promise about a token shows: it has to follow expiry and revocation at once
+  (RFC 7662 §4), call a token that is not good inactive and say no more of it (RFC 7662 §2.2), find it under any hint, and
+  answer only those who authenticate, or anybody could try tokens on it (RFC 7662 §2.1, §2.3).
 
   Rule: How it is asked
 

@@ -1,7 +1,7 @@
 Feature: A client can give its tokens back, and nobody else can take them
-  Revocation (RFC 7009) is how a client that is removed, or that fears for its tokens, ends them: at once and everywhere
-  (§2.1), whatever type it says they are of, with the same answer for a token that is gone already (§2.2). Who holds a token of
-  another client must not be able to end it (§2.1).
+  Revocation is how a client that is removed, or that fears for its tokens, ends them: at once and everywhere, whatever type it
+  says they are of (RFC 7009 §2.1), with the same answer for a token that is gone already (RFC 7009 §2.2). Who holds a token of
+  another client must not be able to end it (RFC 7009 §2.1).
 
   Background:
     Given a client that may use the device grant

@@ -1,4 +1,4 @@
-"""Client ID metadata documents, judged: which are used, and what is never fetched (draft-00 §4, §6; MCP SBP)."""
+"""Client ID metadata documents, judged: which are used, and what is never fetched (CIMD draft-02 §4, §8.6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that become known as what they may not be: RFC 7591, and client ID metadata documents (draft-00)."""
+"""Clients that become known as what they may not be: RFC 7591, and client ID metadata documents (CIMD draft-02)."""
 
 from __future__ import annotations
 
