@@ -9,6 +9,7 @@ from pdpp_conformance.approver.approver import Page
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.oauth_client import DeviceAuthorization, TokenResponse
 from pdpp_conformance.run import CLIENT_NAME, Run
+from pdpp_conformance.source_statements import states_source
 from pdpp_conformance.verdict import Blocked, NotApplicable
 
 _SEPARATORS = re.compile(r"[\s\-–·]+")
@@ -52,10 +53,10 @@ def _plain(text: str) -> str:
     return " ".join(text.replace("_", " ").lower().split())
 
 
-def _source(run: Run) -> list[str]:
-    """The source by its identifier, or by the name at the identifier's end."""
-    identifier = run.offer().first_stream()[0].id
-    return [identifier, identifier.rstrip("/").rsplit("/", 1)[-1]]
+def _source(run: Run, page: Page) -> tuple[str, str, list[str]]:
+    source, stream = run.offer().first_stream()
+    stated = states_source(page, source.id, [stream.name])
+    return "stated by the server", source.id if stated else "", [source.id]
 
 
 def _stream(run: Run) -> str:
@@ -84,7 +85,7 @@ _FACTS: dict[str, Callable[[Run, Page], Expected]] = {
     ),
     "the client's name as the client's own claim": _claimed_name,
     "the MCP resource": lambda run, page: ("on the page", page.text, [run.discovery.mcp_resource]),
-    "the requested source": lambda run, page: ("on the page", page.text, _source(run)),
+    "the requested source": _source,
     "the requested streams": lambda run, page: ("on the page", page.text, [_stream(run)]),
     "when the request expires": lambda _run, page: _expiry(page),
     "a way to approve and a way to deny": lambda run, page: (

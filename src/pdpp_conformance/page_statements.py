@@ -19,6 +19,7 @@ from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.oauth_client import DeviceAuthorization, OAuthClient
 from pdpp_conformance.page_checks import judge_shows_code
 from pdpp_conformance.run import Run
+from pdpp_conformance.source_statements import states_source
 from pdpp_conformance.verdict import Blocked, NotApplicable
 
 _SINCE, _UNTIL = "2019-03-04T00:00:00Z", "2021-06-07T00:00:00Z"
@@ -151,9 +152,8 @@ def judge_registering_party(judge: Judgement, page: Page) -> None:
 def judge_exact_scope(judge: Judgement, run: Run, page: Page) -> None:
     """OAuth 2.1 §7.9: which streams, of which source, exactly."""
     source, stream = run.offer().first_stream()
-    for wanted in ([stream.name], [source.id, source.id.rstrip("/").rsplit("/", 1)[-1]]):
-        met = any(_plain(word) in _plain(page.text) for word in wanted)
-        _told(judge, page, met, f"that {wanted[0]} is asked for")
+    _told(judge, page, _plain(stream.name) in _plain(page.text), f"that {stream.name} is asked for")
+    _told(judge, page, states_source(page, source.id, [stream.name]), f"that {source.id} is the source")
 
 
 def rich_details(run: Run) -> list[dict[str, Any]]:
@@ -181,9 +181,8 @@ def judge_all_details(judge: Judgement, page: Page, details: list[dict[str, Any]
     text = _plain(page.text)
     for entry in details:
         identifier = str(entry["source"]["id"])
-        _told(
-            judge, page, any(_plain(word) in text for word in (identifier, identifier.rsplit("/", 1)[-1])), identifier
-        )
+        names = [str(stream["name"]) for stream in entry["streams"]]
+        _told(judge, page, states_source(page, identifier, names), f"that {identifier} is a source")
         for stream in entry["streams"]:
             _told(judge, page, _plain(stream["name"]) in text, f"the stream {stream['name']}")
             for name in stream.get("fields", ()):

@@ -64,6 +64,7 @@ def _page(
 
 
 _SHARED, _MCP, _OWNER = "_decision.html", "decision_device.html", "decision_owner_agent.html"
+_SOURCE_ID = '<p class="fine mono">{{ source.id }}</p>'
 
 _page(
     "client_id_not_shown",
@@ -110,8 +111,20 @@ _page(
     "The decision page does not show which source is asked for.",
     ["CHG-15", "UIX-09", "UIX-10"],
     _SHARED,
-    {'<p class="fine mono">{{ source.id }}</p>': ""},
+    {'<span role="heading" aria-level="3">{{ source.name }}</span>': "Streams", _SOURCE_ID: ""},
     why="All of them want the source on the page.",
+)
+_page(
+    "source_only_claimed",
+    "Which source is asked for stands in the client's own words and in an address, and nowhere else.",
+    ["CHG-15", "UIX-09", "UIX-10"],
+    _SHARED,
+    {
+        '<span role="heading" aria-level="3">{{ source.name }}</span>': "Streams",
+        _SOURCE_ID: '<p class="fine">More: docs.client.example/{{ source.name | lower }}/help</p>',
+        "<dt>Purpose</dt>": "<dt>Source</dt><dd>{{ source.name }}</dd><dd>{{ source.id }}</dd><dt>Purpose</dt>",
+    },
+    why="All of them want the source on the page, in the server's words.",
 )
 _page(
     "streams_not_shown",
