@@ -7,6 +7,7 @@ from typing import Any
 from pytest_bdd import given, parsers, then, when
 
 from pdpp_conformance import surface_checks as checks
+from pdpp_conformance.challenge_checks import judge_points_to_metadata
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.run import Run
@@ -79,7 +80,7 @@ def owner_token_still_works(judge: Judgement, run: Run) -> None:
 
 @then("it is challenged with 401 and pointed to the protected resource metadata")
 def challenged(judge: Judgement, run: Run, surface_answer: Answer) -> None:
-    checks.judge_challenge(judge, run, surface_answer)
+    judge_points_to_metadata(judge, run, surface_answer)
 
 
 @then("the MCP resource lists its tools to that token")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pdpp_conformance import code_flow
+from pdpp_conformance.challenge_checks import scopes_named
 from pdpp_conformance.discovery import Document
 from pdpp_conformance.exchange import Answer, NoAnswer
 from pdpp_conformance.judgement import Judgement
@@ -38,7 +39,6 @@ _CONTRACT_PATHS: Mapping[str, str] = {
 """Where the PDPP wire contract §2 has the endpoints that may be left out."""
 
 _NOBODY_THERE = (404, 405, 410, 501, 502, 503, 504)
-_SCOPE = re.compile(r'\bscope\s*=\s*"[^"]+"', re.IGNORECASE)
 _MAX_AGE = re.compile(r"(?:^|[\s,])(?:s-maxage|max-age)\s*=\s*\"?(\d+)", re.IGNORECASE)
 
 
@@ -124,7 +124,7 @@ def judge_name_and_scopes(judge: Judgement, run: Run, document: Document) -> Non
     name = document.content.get("resource_name")
     judge.that(isinstance(name, str) and bool(name.strip()), "resource_name", repr(name)[:80])
     challenge = run.discovery.unauthenticated_mcp
-    if challenge is None or not _SCOPE.search(challenge.header("www-authenticate") or ""):
+    if challenge is None or not scopes_named(challenge):
         judge.note("the challenge names no scope")
         return
     listed = document.content.get("scopes_supported")

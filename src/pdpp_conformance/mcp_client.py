@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -60,29 +61,79 @@ def message_of(answer: Answer) -> dict[str, Any]:
     return answer.json_object()
 
 
+@dataclass(frozen=True)
+class McpRequest:
+    """One JSON-RPC request, with the headers that a client sends along."""
+
+    message: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+
+def handshake_request(request_id: int = 1) -> McpRequest:
+    """Return ``initialize`` (MCP 2025-11-25, Lifecycle), which opens a conversation and needs no session."""
+    params = {"protocolVersion": HANDSHAKE_REVISION, "capabilities": {}, "clientInfo": _CLIENT}
+    message = {"jsonrpc": "2.0", "id": request_id, "method": "initialize", "params": params}
+    return McpRequest(message, {"Accept": _ACCEPT})
+
+
+def stateless_request(
+    method: str, params: Mapping[str, Any] | None = None, *, request_id: int = 1, revision: str = STATELESS_REVISION
+) -> McpRequest:
+    """Return a request that needs neither handshake nor session (MCP 2026-07-28, Streamable HTTP)."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": revision,
+        "io.modelcontextprotocol/clientInfo": _CLIENT,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    sent = {**(params or {}), "_meta": meta}
+    headers = {"Accept": _ACCEPT, "MCP-Protocol-Version": revision, "Mcp-Method": method}
+    if isinstance(sent.get("name"), str):
+        headers["Mcp-Name"] = sent["name"]
+    return McpRequest({"jsonrpc": "2.0", "id": request_id, "method": method, "params": sent}, headers)
+
+
 class McpSession:
     """One bearer's conversation with the MCP resource, in the revision that the server negotiates."""
 
     def __init__(self, recorder: Recorder, url: str, bearer: str | None, *, actor: str, revision: str | None) -> None:
         self.revision = revision
+        self.session_id: str | None = None
+        """What the server calls the conversation, where it keeps sessions and one is open."""
         self._recorder = recorder
         self._url = url
         self._bearer = bearer
         self._actor = actor
-        self._session_id: str | None = None
         self._opened = False
         self._next_id = 0
 
     def request(self, method: str, params: Mapping[str, Any] | None = None) -> Answer:
         """Send one JSON-RPC request and return the HTTP answer, whatever it is."""
         if not self._opened:
-            self._open()
+            self.open()
         return self._post(method, params or {})
 
     def handshake(self) -> Answer:
         """Send ``initialize`` (MCP 2025-11-25) and return the HTTP answer, whatever it is."""
-        params = {"protocolVersion": HANDSHAKE_REVISION, "capabilities": {}, "clientInfo": _CLIENT}
-        return self._post("initialize", params)
+        return self._send(handshake_request(self._new_id()))
+
+    def under(self, bearer: str | None, *, actor: str) -> McpSession:
+        """Return the same conversation, session and all, as somebody goes on with it who has another bearer."""
+        other = copy.copy(self)
+        other._bearer, other._actor = bearer, actor
+        return other
+
+    def claiming(self, revision: str) -> McpSession:
+        """Return the same conversation, with every further request saying that it is of ``revision``."""
+        other = copy.copy(self)
+        other.revision = revision
+        return other
+
+    def end(self) -> None:
+        """End the session, where there is one (MCP 2025-11-25, Session Management); the server need not agree."""
+        if self.session_id is not None:
+            headers = {"Mcp-Session-Id": self.session_id}
+            self._recorder.send("DELETE", self._url, actor=self._actor, headers=headers, bearer=self._bearer)
+            self.session_id = None
 
     def list_tools(self) -> list[dict[str, Any]]:
         """Return what ``tools/list`` tells.
@@ -127,47 +178,42 @@ class McpSession:
             raise Unmet("a JSON-RPC result", f"{answer.summary} with an error")
         return result
 
-    def _open(self) -> None:
+    def open(self) -> None:
         """Shake hands in the older revision; a server that refuses is spoken to without (MCP 2026-07-28)."""
         self._opened = True
         if self.revision == STATELESS_REVISION:
             return
         self.revision = None
         answer = self.handshake()
-        self._session_id = answer.header("mcp-session-id")
+        self.session_id = answer.header("mcp-session-id")
         if answer.status in (401, 403):
             return
         message = message_of(answer) if answer.status == 200 else {}
         result = message.get("result")
         if isinstance(result, dict):
             self.revision = str(result.get("protocolVersion", HANDSHAKE_REVISION))
-            self._send({"jsonrpc": "2.0", "method": "notifications/initialized"}, {})
+            self._send(McpRequest({"jsonrpc": "2.0", "method": "notifications/initialized"}, {"Accept": _ACCEPT}))
         else:
             self.revision = STATELESS_REVISION
 
     def _post(self, method: str, params: Mapping[str, Any]) -> Answer:
-        self._next_id += 1
-        sent = dict(params)
-        headers: dict[str, str] = {}
         if self.revision == STATELESS_REVISION:
-            sent["_meta"] = {
-                "io.modelcontextprotocol/protocolVersion": STATELESS_REVISION,
-                "io.modelcontextprotocol/clientInfo": _CLIENT,
-                "io.modelcontextprotocol/clientCapabilities": {},
-            }
-            headers["Mcp-Method"] = method
-            if isinstance(sent.get("name"), str):
-                headers["Mcp-Name"] = sent["name"]
-        return self._send({"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": sent}, headers)
+            return self._send(stateless_request(method, params, request_id=self._new_id()))
+        message = {"jsonrpc": "2.0", "id": self._new_id(), "method": method, "params": dict(params)}
+        return self._send(McpRequest(message, {"Accept": _ACCEPT}))
 
-    def _send(self, message: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
-        sent = {"Accept": _ACCEPT, **headers}
+    def _new_id(self) -> int:
+        self._next_id += 1
+        return self._next_id
+
+    def _send(self, request: McpRequest) -> Answer:
+        sent = dict(request.headers)
         if self.revision is not None:
             sent["MCP-Protocol-Version"] = self.revision
-        if self._session_id is not None:
-            sent["Mcp-Session-Id"] = self._session_id
+        if self.session_id is not None:
+            sent["Mcp-Session-Id"] = self.session_id
         return self._recorder.send(
-            "POST", self._url, actor=self._actor, headers=sent, json_body=message, bearer=self._bearer
+            "POST", self._url, actor=self._actor, headers=sent, json_body=request.message, bearer=self._bearer
         )
 
 

@@ -150,15 +150,30 @@ def revoke_grant(run: Run, token: TokenResponse) -> None:
     Raises:
         Blocked: there is no way to, or the grant's token goes on working.
     """
+    answer = send_grant_revocation(run, token)
+    if use_at_mcp(run, token.access_token).status == 200:
+        raise Blocked(
+            f"revoking the grant was answered {answer.summary}, and did not end its tokens",
+            unblock="grant revocation as PDPP's wire contract §7 has it",
+        )
+
+
+def send_grant_revocation(run: Run, token: TokenResponse) -> Answer:
+    """Revoke the grant behind a token, whatever that does to its tokens.
+
+    Raises:
+        Blocked: there is no way to.
+    """
     grant_id = token.members.get("grant_id")
     if not isinstance(grant_id, str):
         raise Blocked("the token response names no grant", unblock="a token response with grant_id")
     answer = _revoke_grant(run, grant_id, _bearers(run, token))
-    if answer is None or answer.status not in (200, 204) or use_at_mcp(run, token.access_token).status == 200:
+    if answer is None or answer.status not in (200, 204):
         raise Blocked(
-            f"revoking the grant was answered {answer.summary if answer else 'nowhere'}, and did not end its tokens",
+            f"revoking the grant was answered {answer.summary if answer else 'nowhere'}",
             unblock="grant revocation as PDPP's wire contract §7 has it",
         )
+    return answer
 
 
 def _bearers(run: Run, token: TokenResponse) -> list[str]:

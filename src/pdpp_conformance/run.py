@@ -685,14 +685,30 @@ class Run:
             if answer.status != 200:
                 self.residue.append(Residue(f"a token of {client.name}", f"revocation was answered {answer.summary}"))
 
-    def _remove_client(self, client_id: str, name: str, headers: Mapping[str, str]) -> None:
+    def remove_client(self, client: OAuthClient) -> Answer | None:
+        """Remove a client that the run registered, as its owner (PDPP wire contract §3).
+
+        Returns:
+            The answer; ``None`` where the owner has no session to do it in.
+        """
+        headers = self._owner_session_headers()
+        if not headers:
+            return None
+        answer = self._send_removal(client.client_id, "the owner", headers)
+        if answer.status in (200, 204):
+            self._registered = [made for made in self._registered if made[0] != client.client_id]
+            self._clients = {name: made for name, made in self._clients.items() if made is not client}
+        return answer
+
+    def _send_removal(self, client_id: str, actor: str, headers: Mapping[str, str]) -> Answer:
         endpoint = self.discovery.endpoint("registration_endpoint")
+        return self.recorder.send("DELETE", f"{endpoint}/{client_id}", actor=actor, headers=headers)
+
+    def _remove_client(self, client_id: str, name: str, headers: Mapping[str, str]) -> None:
         problem = "the owner never signed in"
-        if headers and endpoint is not None:
+        if headers and self.discovery.endpoint("registration_endpoint") is not None:
             try:
-                answer = self.recorder.send(
-                    "DELETE", f"{endpoint}/{client_id}", actor="the harness, cleaning up", headers=headers
-                )
+                answer = self._send_removal(client_id, "the harness, cleaning up", headers)
             except (NoAnswer, OffLimits) as error:
                 problem = str(error)
             else:

@@ -7,9 +7,11 @@ import re
 
 import pytest
 
+from pdpp_conformance.challenge_checks import errors_of
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.mcp_client import HANDSHAKE_REVISION, STATELESS_REVISION, McpSession
+from pdpp_conformance.mcp_requests import require_served
 from pdpp_conformance.owner_rest import use_bearer
 from pdpp_conformance.reading import distinctive_values, told
 from pdpp_conformance.run import Run
@@ -30,7 +32,7 @@ def use_at_mcp(run: Run, bearer: str | None) -> Answer:
     return run.mcp(bearer, actor="a bearer").request("tools/list")
 
 
-def use_at_mcp_for(run: Run, bearer: str, what: str) -> Answer:
+def use_at_mcp_for(run: Run, bearer: str | None, what: str) -> Answer:
     """Use a bearer at the MCP resource for one kind of request."""
     if what == "opening a stream":
         headers = {"Accept": "text/event-stream", "MCP-Protocol-Version": HANDSHAKE_REVISION}
@@ -92,12 +94,7 @@ def require_client_token_served(run: Run) -> None:
     Raises:
         Blocked: a client token is not served there.
     """
-    answer = use_at_mcp(run, run.client_token().access_token)
-    if answer.status != 200:
-        raise Blocked(
-            f"a client token was answered {answer.summary} at the MCP resource, so that a refusal there proves nothing",
-            unblock="an MCP resource that serves a client token",
-        )
+    require_served(run)
 
 
 def judge_refused(judge: Judgement, run: Run, answer: Answer) -> None:
@@ -139,23 +136,9 @@ def judge_owner_token_error(judge: Judgement, run: Run, answer: Answer) -> None:
     base = run.discovery.query_base
     points = bool(_POINTS_TO_OWNER_AGENT.search(text)) or (base is not None and base in text)
     judge.that(points, "a message or next step that names owner-agent REST", text[:200])
-    challenge = answer.header("www-authenticate")
-    if challenge is not None:
-        judge.that("insufficient_scope" in challenge, 'a challenge with error="insufficient_scope"', challenge[:200])
-
-
-def judge_challenge(judge: Judgement, run: Run, answer: Answer) -> None:
-    """RFC 9728 §5.1: 401 with ``resource_metadata`` that leads to this resource's metadata."""
-    challenge = answer.header("www-authenticate") or ""
-    named = re.search(r'resource_metadata\s*=\s*"([^"]+)"', challenge)
-    judge.that(
-        answer.status == 401 and challenge.lower().startswith("bearer") and named is not None,
-        "401 with a Bearer challenge and resource_metadata",
-        f"{answer.summary}, WWW-Authenticate: {challenge[:200] or 'absent'}",
-    )
-    assert named is not None
-    document = run.recorder.send("GET", named.group(1), actor="a client")
-    judge.equal(document.member("resource"), run.discovery.mcp_resource, "the metadata's resource")
+    if answer.header("www-authenticate") is not None:
+        errors = errors_of(answer)
+        judge.equal(errors, ["insufficient_scope"], "the error in the challenge")
 
 
 def judge_tool_list(judge: Judgement, run: Run, bearer: str) -> None:
