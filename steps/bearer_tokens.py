@@ -17,7 +17,7 @@ from pdpp_conformance.surface_checks import use_at_mcp_for
 
 @given("the MCP resource serves a client token")
 def serves_client_token(run: Run) -> None:
-    require_served(run)
+    run.once("a client token served", lambda: require_served(run))
 
 
 @given("the MCP resource refuses a client without a token")

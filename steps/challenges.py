@@ -30,6 +30,7 @@ def challenged(judge: Judgement, presented: Presented) -> None:
 
 @then("the challenge leads to the metadata of the MCP resource")
 def leads_to_metadata(judge: Judgement, run: Run, presented: Presented) -> None:
+    checks.require_unauthorized(presented.answer)
     checks.judge_points_to_metadata(judge, run, presented.answer)
 
 

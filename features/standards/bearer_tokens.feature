@@ -112,6 +112,7 @@ Feature: The MCP resource serves its own access tokens and nothing else
     @RSC-13 @negative
     Scenario Outline: A live token in the query is not looked at, beside <header>
       Given the MCP resource refuses a client without a token
+      And a token that nobody issued is refused at the MCP resource
       When a client puts a live token into the query, and <header> into the header
       Then it is refused as without the query, and the client token is served as before
 

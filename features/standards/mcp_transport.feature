@@ -11,7 +11,6 @@ Feature: The transport of the MCP resource lets nobody in by another door
 
     @RSC-17 @negative
     Scenario Outline: A request without a token is refused, <when>
-      Given the MCP resource refuses a client without a token
       When a request without a token follows one that was served, <when>
       Then it is refused with 401, and the client token is served as before
 

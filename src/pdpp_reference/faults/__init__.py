@@ -12,10 +12,12 @@ from starlette.types import ASGIApp
 
 from pdpp_reference.app import Collaborators, create_app
 from pdpp_reference.faults import (
+    access_tokens,
     approval_page,
     authorization_details,
     authorization_server_metadata,
     bearer,
+    challenges,
     client_secrets,
     codes,
     device_authorization,
@@ -24,6 +26,7 @@ from pdpp_reference.faults import (
     grants,
     introspection,
     logs,
+    mcp_transport,
     other_flows,
     owner_decisions,
     owner_pages,
@@ -70,6 +73,9 @@ FAULTS: Mapping[str, Fault] = _registry(
         token_response,
         introspection,
         bearer,
+        access_tokens,
+        challenges,
+        mcp_transport,
         owner_pages,
         registration,
         revocation,

@@ -26,7 +26,8 @@ MCP = "/mcp"
 declared = Declared()
 
 
-def _bearer(headers: Headers) -> str:
+def bearer_of(headers: Headers) -> str:
+    """Return the token of a request's header; empty where there is none."""
     return headers.get("authorization", "").partition(" ")[2]
 
 
@@ -55,12 +56,12 @@ def _everything(catalogue: SourceCatalogue, bearer: AccessToken, resource: str) 
     return replace(bearer, kind="client", resource=resource, grants=grants)
 
 
-class _Lenient(BearerCheck):
+class Lenient(BearerCheck):
     """The conforming check; what it refuses is looked at again by ``mcp_anyway`` and ``rest_anyway``."""
 
     def __init__(self, parts: Collaborators) -> None:
         super().__init__(parts.settings, parts.access_tokens)
-        self._parts = parts
+        self.parts = parts
 
     def at_mcp(self, headers: Headers) -> AccessToken:
         try:
@@ -69,7 +70,7 @@ class _Lenient(BearerCheck):
             token = self.anyway(headers)
             if token is None:
                 raise
-            return _everything(self._parts.catalogue, token, self._settings.mcp_resource)
+            return _everything(self.parts.catalogue, token, self._settings.mcp_resource)
 
     def at_rest(self, headers: Headers) -> AccessToken:
         try:
@@ -92,12 +93,12 @@ class _Lenient(BearerCheck):
 # -- the owner's token -------------------------------------------------------------------------------------------------
 
 
-class _OwnerAtMcp(_Lenient):
+class _OwnerAtMcp(Lenient):
     def at_rest(self, headers: Headers) -> AccessToken:
         return BearerCheck.at_rest(self, headers)
 
     def anyway(self, headers: Headers) -> AccessToken | None:
-        token = self._tokens.active(_bearer(headers))
+        token = self._tokens.active(bearer_of(headers))
         return token if token is not None and token.kind == "owner" else None
 
 
@@ -114,7 +115,7 @@ def owner_at_mcp(parts: Collaborators) -> None:
 
 class _OwnerIsUnknown(BearerCheck):
     def at_mcp(self, headers: Headers) -> AccessToken:
-        token = self._tokens.active(_bearer(headers))
+        token = self._tokens.active(bearer_of(headers))
         if token is not None and token.kind == "owner":
             raise RestError("authentication_error", "the access token is unknown", status=401)
         return super().at_mcp(headers)
@@ -151,11 +152,11 @@ class _OwnerTriedOnceIsDead(BearerCheck):
             return super().at_mcp(headers)
         except RestError as error:
             if error.status == 403:
-                self._tried.add(_bearer(headers))
+                self._tried.add(bearer_of(headers))
             raise
 
     def active_token(self, headers: Headers, protected: Protected) -> AccessToken:
-        if _bearer(headers) in self._tried:
+        if bearer_of(headers) in self._tried:
             raise RestError("authentication_error", "the access token was revoked", status=401)
         return super().active_token(headers, protected)
 
@@ -210,12 +211,12 @@ def no_control_surface(answer: Answered) -> None:
 # -- the client's token ------------------------------------------------------------------------------------------------
 
 
-class _ClientAtRest(_Lenient):
+class _ClientAtRest(Lenient):
     def at_mcp(self, headers: Headers) -> AccessToken:
         return BearerCheck.at_mcp(self, headers)
 
     def anyway(self, headers: Headers) -> AccessToken | None:
-        token = self._tokens.active(_bearer(headers))
+        token = self._tokens.active(bearer_of(headers))
         return token if token is not None and token.kind == "client" else None
 
 
@@ -268,10 +269,11 @@ class _AnyUse(StoredAccessTokens):
             token = self._tokens.find(connection, bearer)
             if token is None or not self._tokens.is_active(connection, token):
                 return None
-            return _as_access_token(token, self._tokens.grants_of(connection, token))
+            return as_access_token(token, self._tokens.grants_of(connection, token))
 
 
-def _as_access_token(token: IssuedToken, grants: tuple[Grant, ...]) -> AccessToken:
+def as_access_token(token: IssuedToken, grants: tuple[Grant, ...]) -> AccessToken:
+    """Return what a stored token stands for, in force or not."""
     return AccessToken(
         kind=token.kind,
         client_id=token.client_id,
@@ -295,10 +297,10 @@ def refresh_as_access(parts: Collaborators) -> None:
     parts.bearer_check = BearerCheck(parts.settings, _AnyUse(parts.store, parts.tokens))
 
 
-class _DeviceCodePasses(_Lenient):
+class _DeviceCodePasses(Lenient):
     def anyway(self, headers: Headers) -> AccessToken | None:
-        with self._parts.store.transaction() as connection:
-            found = self._parts.requests.by_device_code(connection, _bearer(headers))
+        with self.parts.store.transaction() as connection:
+            found = self.parts.requests.by_device_code(connection, bearer_of(headers))
         return None if found is None else self.somebody()
 
 
@@ -307,10 +309,10 @@ def device_code_as_access(parts: Collaborators) -> None:
     parts.bearer_check = _DeviceCodePasses(parts)
 
 
-class _UserCodePasses(_Lenient):
+class _UserCodePasses(Lenient):
     def anyway(self, headers: Headers) -> AccessToken | None:
-        with self._parts.store.transaction() as connection:
-            found = self._parts.requests.by_user_code(connection, _bearer(headers).replace("-", ""))
+        with self.parts.store.transaction() as connection:
+            found = self.parts.requests.by_user_code(connection, bearer_of(headers).replace("-", ""))
         return None if found is None else self.somebody()
 
 
@@ -319,10 +321,10 @@ def user_code_as_access(parts: Collaborators) -> None:
     parts.bearer_check = _UserCodePasses(parts)
 
 
-class _SessionPasses(_Lenient):
+class _SessionPasses(Lenient):
     def anyway(self, headers: Headers) -> AccessToken | None:
         connection = HTTPConnection({"type": "http", "headers": headers.raw})
-        session = self._parts.sessions.current(connection)  # type: ignore[arg-type]
+        session = self.parts.sessions.current(connection)  # type: ignore[arg-type]
         return None if session is None else self.somebody()
 
 
