@@ -22,7 +22,7 @@ verify: set-up ## judge the bundled server; BASE_URL=https://… [TARGET=file] j
 	  $(if $(call given,BASE_URL),--base-url $(call quoted,$(call given,BASE_URL))) \
 	  $(if $(call given,TARGET),--target $(call quoted,$(call given,TARGET))) $(call given,ARGS)
 
-test: SET_UP_OPTIONS := --require-browser
+test: SET_UP_OPTIONS := --complete
 test: format lint types contracts unit specification ## everything that continuous integration runs
 
 format: set-up ## is the code formatted (ruff)
@@ -46,11 +46,11 @@ specification: set-up ## the specification against the bundled server
 serve: set-up ## the bundled server by itself; ARGS="--port 8080 …" goes to pdpp serve
 	@$(VENV)/pdpp serve $(call given,ARGS)
 
-set-up: python ## the virtual environment, the locked packages, a browser
+set-up: python ## the virtual environment, the locked packages, the programs for Node, a browser
 	@$(PYTHON) -m scripts.set_up $(SET_UP_OPTIONS)
 
 lock: python ## re-resolve the locks, keeping the versions that still fit; ARGS=--upgrade takes the newest
-	@$(PYTHON) -m scripts.set_up --only-uv
+	@$(PYTHON) -m scripts.set_up --only-installers
 	@$(VENV)/python -m scripts.lock $(call given,ARGS)
 
 clean: ## remove everything that set-up and tests made, except reports

@@ -16,6 +16,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from scripts import node
 from scripts.phase import LOGS, ROOT, Phase, PhaseFailedError, interruptible, say
 
 VENV = ROOT / ".venv"
@@ -33,6 +34,10 @@ FIND_BROWSER = "from pdpp_conformance.approver.chromium import find_chromium; pr
 BROWSER_WANTED = (
     "install Chromium or Chrome, or set CHROMIUM_PATH to its executable, and run make again. "
     "Without one, every check that needs the owner's browser is BLOCKED."
+)
+NODE_WANTED = (
+    "mend the cause (a registry that cannot be reached?) and run make again. "
+    "Without them, every check that runs one of them is BLOCKED."
 )
 
 
@@ -191,6 +196,27 @@ def install_browser(phase: Phase) -> None:
         tried(phase, *apt, "install", "--no-install-recommends", *APT_PACKAGES, timeout=APT_SECONDS)
 
 
+def set_up_node(done: Done, *, required: bool) -> str | None:
+    """Install the locked programs for Node, and Node where it is missing. Returns None, or what is wrong as a sentence.
+
+    After an installation that failed, the next try is made when they are `required`.
+    """
+    wanted = digest(*(file.read_text(encoding="utf-8") for file in (node.WHEEL_LOCK, node.MANIFEST, node.LOCK)))
+    if done.get("node") == wanted and node.is_installed():
+        return None
+    if done.get("node-failed") == wanted and not required:
+        return f"no programs for Node: {NODE_WANTED}"
+    done.forget("node", "node-failed")
+    try:
+        with Phase("setting up: Node and its programs", "set-up-node") as phase:
+            node.install_programs(phase, node.find_or_install(phase, UV, PYTHON))
+    except PhaseFailedError as error:
+        done.set("node-failed", wanted)
+        return f"no programs for Node, {error} ({newest_log()}): {NODE_WANTED}"
+    done.set("node", wanted)
+    return None
+
+
 def tried(phase: Phase, *command: str | Path, timeout: float) -> bool:
     """Run `command` for at most `timeout` seconds; whether it succeeded."""
     try:
@@ -208,21 +234,27 @@ def newest_log() -> Path:
 def main() -> int:
     """Do what is left to do; status 1 when it can't be done, and one sentence why."""
     parser = argparse.ArgumentParser(description="set this checkout up")
-    parser.add_argument("--only-uv", action="store_true", help="no packages and no browser: enough for `make lock`")
-    parser.add_argument("--require-browser", action="store_true", help="fail without a browser")
+    parser.add_argument("--only-installers", action="store_true", help="uv and npm alone: enough for `make lock`")
+    parser.add_argument("--complete", action="store_true", help="fail without a browser or without the Node programs")
     options = parser.parse_args()
     interruptible()
     try:
         set_up_environment()
         done = Done(VENV / "set-up.json")
         set_up_uv(done)
-        if options.only_uv:
+        if options.only_installers:
+            with Phase("setting up: npm", "set-up-node") as phase:
+                node.find_or_install(phase, UV, PYTHON)
             return 0
         set_up_packages(done)
         set_up_project(done)
-        if problem := set_up_browser(done, required=options.require_browser):
+        problems = [
+            set_up_node(done, required=options.complete),
+            set_up_browser(done, required=options.complete),
+        ]
+        for problem in filter(None, problems):
             say(problem)
-            return 1 if options.require_browser else 0
+        return 1 if options.complete and any(problems) else 0
     except PhaseFailedError as error:
         say(f"set-up failed: {error}. What was printed is in {newest_log()}; mend the cause and run make again.")
         return 1

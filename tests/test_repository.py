@@ -1,5 +1,6 @@
 """What is committed: no traces of a machine, locks that hold and fit, a Makefile that explains itself."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -8,15 +9,16 @@ import tomllib
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from scripts import catalogue_table
+from scripts import catalogue_table, node
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = ("uv.txt", "dev.txt", "runtime.txt")
+LOCKS = ("uv.txt", "dev.txt", "runtime.txt", "node.txt")
 
 # As patterns, so that this file doesn't contain what it forbids.
 MACHINE_PATH = re.compile(r"(?<![\w./-])/(?:work|root|home/[a-z_][\w-]*|Users/[A-Za-z][\w.-]*)/")
@@ -134,6 +136,29 @@ def test_the_locks_are_current_with_pyproject(section: str, lock: str) -> None:
 def test_what_is_installed_as_a_package_is_what_was_tested() -> None:
     tested = pins("dev.txt")
     assert {name: versions for name, versions in pins("runtime.txt").items() if tested.get(name) != versions} == {}
+
+
+def node_lock() -> dict[str, dict[str, Any]]:
+    """The packages of package-lock.json by their path; the manifest's own entry is ""."""
+    packages: dict[str, dict[str, Any]] = json.loads(node.LOCK.read_text(encoding="utf-8"))["packages"]
+    return packages
+
+
+def test_every_package_for_node_is_locked_by_a_hash_of_its_content_and_records_no_address() -> None:
+    packages = {path: package for path, package in node_lock().items() if path}
+    assert packages
+    unfit = [
+        path
+        for path, package in packages.items()
+        if not package.get("integrity", "").startswith("sha512-") or "resolved" in package
+    ]
+    assert unfit == []
+
+
+def test_the_programs_for_node_are_named_by_exact_versions_and_the_lock_is_current() -> None:
+    wanted = json.loads(node.MANIFEST.read_text(encoding="utf-8"))["dependencies"]
+    assert {name: version for name, version in wanted.items() if not re.fullmatch(r"\d+\.\d+\.\d+", version)} == {}
+    assert node_lock()[""]["dependencies"] == wanted, "run `make lock`"
 
 
 def test_the_console_script_starts() -> None:

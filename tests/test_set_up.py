@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.node import executable_of
 from scripts.set_up import Done, fault_of
 
 VERSION = sys.version_info[:2]
@@ -61,3 +62,26 @@ def test_what_is_about_to_be_redone_is_forgotten_at_once(tmp_path: Path) -> None
     done.set("packages", "2")
     done.forget("packages")
     assert (Done(done.file).get("uv"), Done(done.file).get("packages")) == ("1", None)
+
+
+def a_node(place: Path, version: str) -> Path:
+    """A program that answers as Node of `version` does when asked for its path and version."""
+    place.write_text(f"#!/bin/sh\nprintf '/opt/node/bin/node\\n{version}\\n'\n", encoding="utf-8")
+    place.chmod(0o755)
+    return place
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"), [("20.19.0", True), ("24.1.0", True), ("20.18.9", False), ("18.20.0", False)]
+)
+def test_only_a_node_that_is_new_enough_is_taken(tmp_path: Path, version: str, fits: bool) -> None:
+    """It is taken by its own path: a version manager's stand-in chooses by the folder it is called in."""
+    assert executable_of(a_node(tmp_path / "node", version)) == (Path("/opt/node/bin/node") if fits else None)
+
+
+@pytest.mark.parametrize("content", ["#!/bin/sh\nexit 1\n", "#!/bin/sh\necho what\n", "no program"])
+def test_what_does_not_answer_as_node_does_is_not_taken(tmp_path: Path, content: str) -> None:
+    node = tmp_path / "node"
+    node.write_text(content, encoding="utf-8")
+    node.chmod(0o755)
+    assert executable_of(node) is None
