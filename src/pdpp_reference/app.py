@@ -44,6 +44,7 @@ from pdpp_reference.errors import OAuthError, RestError
 from pdpp_reference.grants.access import AccessTokens
 from pdpp_reference.grants.grants import Grants
 from pdpp_reference.http import Handler, endpoint, oauth_error_answer, rest_error_answer
+from pdpp_reference.library import Library, repository
 from pdpp_reference.logs import RequestLog, fault_answer
 from pdpp_reference.origin import PinnedOrigin
 from pdpp_reference.owner.attempts import Attempts
@@ -213,6 +214,10 @@ class Collaborators:
         forms = OwnForms(self.settings)
         return GrantsPage(self.pages, forms, self.sessions, self.store, self.grants, self.clients, self.catalogue)
 
+    @cached_property
+    def library(self) -> Library:
+        return Library(self.settings, repository())
+
     # -- the resource server --
 
     @cached_property
@@ -247,6 +252,7 @@ def create_app(parts: Collaborators) -> ASGIApp:
         routes=[
             *_authorization_server_routes(parts),
             *_owner_routes(parts),
+            *parts.library.routes(),
             *resource_server_routes(parts.settings, parts.catalogue, parts.bearer_check, mcp_server),
         ],
         exception_handlers={

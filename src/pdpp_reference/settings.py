@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 AUTHORIZATION_DETAILS_TYPE = "https://pdpp.dev/data-access"
+LLMS_TXT_PATH = "/llms.txt"
+SKILL_PATH = "/skills/pdpp-data-access/SKILL.md"
 DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 

@@ -26,15 +26,26 @@ class ConnectPage:
         """GET /connect"""
         return self._pages.render(
             "connect.html",
+            headers=self._headers(),
             signed_in=self._sessions.current(incoming.request) is not None,
             issuer=self._settings.issuer,
             mcp_resource=self._settings.mcp_resource,
             query_base=self._settings.query_base,
             device_code_grant=DEVICE_CODE_GRANT,
-            example=self._example(),
+            settings_example=self._settings_example(),
+            request_example=self._request_example(),
         )
 
-    def _example(self) -> str:
+    def _headers(self) -> dict[str, str]:
+        """The security headers of every page, with our own script for the copy buttons: nothing is decided here."""
+        policy = self._pages.security_headers()["Content-Security-Policy"]
+        return {"Content-Security-Policy": f"{policy}; script-src 'self'"}
+
+    def _settings_example(self) -> str:
+        servers = {"pdpp": {"type": "http", "url": self._settings.mcp_resource}}
+        return json.dumps({"mcpServers": servers}, indent=2)
+
+    def _request_example(self) -> str:
         source = self._catalogue.sources[0]
         entry = {
             "type": self._settings.authorization_details_type,
@@ -43,4 +54,10 @@ class ConnectPage:
             "access_mode": "continuous",
             "streams": [{"name": source.streams[0].name}],
         }
-        return json.dumps([entry], indent=2)
+        parameters = (
+            "client_id=pdpp_cli",
+            f"resource={self._settings.mcp_resource}",
+            f"'authorization_details={json.dumps([entry], indent=2)}'",
+        )
+        words = [f"curl {self._settings.issuer}/oauth/device_authorization"]
+        return " \\\n  ".join(words + [f"--data-urlencode {parameter}" for parameter in parameters])

@@ -24,9 +24,11 @@ from pdpp_reference.settings import Settings
 
 STYLE_PATH = "/static/owner.css"
 ICON_PATH = "/static/owner.svg"
+COPY_PATH = "/static/copy.js"
 _STATIC: Mapping[str, tuple[str, str]] = {
     STYLE_PATH: ("owner.css", "text/css"),
     ICON_PATH: ("owner.svg", "image/svg+xml"),
+    COPY_PATH: ("copy.js", "text/javascript"),
 }
 
 _REFUSALS: Mapping[int, tuple[str, str]] = {
@@ -75,7 +77,10 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            site=urlsplit(settings.issuer).netloc, style_url=_versioned(STYLE_PATH), icon_url=_versioned(ICON_PATH)
+            site=urlsplit(settings.issuer).netloc,
+            style_url=_versioned(STYLE_PATH),
+            icon_url=_versioned(ICON_PATH),
+            copy_url=_versioned(COPY_PATH),
         )
 
     def render(
@@ -183,7 +188,7 @@ def page_route(
 
 
 def static_routes(pages: Pages) -> list[Route]:
-    """Return the routes of the style sheet and the icon."""
+    """Return the routes of the style sheet, the icon and the script."""
     return [page_route(path, pages, max_body_bytes=0, get=_static_file(path, pages)) for path in _STATIC]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from pdpp_reference.grants.access import SCOPE_OF
-from pdpp_reference.settings import DEVICE_CODE_GRANT, Settings
+from pdpp_reference.settings import DEVICE_CODE_GRANT, LLMS_TXT_PATH, SKILL_PATH, Settings
 
 ROOT_METADATA_PATH = "/.well-known/oauth-protected-resource"
 MCP_METADATA_PATH = "/.well-known/oauth-protected-resource/mcp"
@@ -49,6 +49,8 @@ def agent_discovery(settings: Settings) -> dict[str, Any]:
         "advisory": True,
         "recommended_flow": "device_code",
         "cli": {"package": "pdpp-reference", "no_owner_token": True},
+        "skill": settings.issuer + SKILL_PATH,
+        "llms_txt": settings.issuer + LLMS_TXT_PATH,
         "mcp": {
             "endpoint": settings.mcp_resource,
             "transport": "streamable_http",
