@@ -1183,7 +1183,8 @@ def test_no_page_loads_or_sends_anything_elsewhere(answers: dict[str, httpx.Resp
             if attribute in element.attrib
         ]
         assert all(re.match(r"/(?!/)|#", address) for address in addresses), (name, addresses)
-        assert not page.all(".//script"), name
+        scripts = [element.attrib["src"].partition("?")[0] for element in page.all(".//script")]
+        assert scripts == (["/static/copy.js"] if name == "/connect" else []), name
         assert not page.all(".//*[@style]"), name
 
 
@@ -1230,14 +1231,18 @@ def test_the_style_sheet_and_the_icon_are_ours_and_kept(visitor: Browser) -> Non
 
 def test_the_setup_page_tells_the_ways_apart(deployment: Deployment, visitor: Browser) -> None:
     page = visitor.page("/connect")
-    browser, headless, agent = page.all(".//section")
+    browser, headless, _, agent = page.all(".//section")
     assert deployment.resource in words(browser)
     command = words(headless.findall(".//pre")[1])
     for said in ("client_id", "resource", "authorization_details", "/oauth/device_authorization"):
         assert said in command
     details = json.loads(command.partition("authorization_details=")[2].removesuffix("'"))
     assert deployment.request(*details)["user_code"]
-    for said in ("never an MCP credential", "/mcp rejects it", f"pdpp owner-agent onboard {deployment.url}"):
+    for said in (
+        "never an MCP credential",
+        "/mcp rejects that bearer by design",
+        f"pdpp owner-agent onboard {deployment.url}",
+    ):
         assert said in words(agent)
     assert "owner-agent" not in words(browser) + words(headless)
 
