@@ -71,6 +71,11 @@ class BundledServer:
         """Where it listens; the same before and after a restart."""
         return self._server.base_url
 
+    @property
+    def repository(self) -> Path:
+        """The folder whose documents it serves."""
+        return self._server.parts.library.root
+
     def start(self) -> None:
         """Start serving; return when it answers."""
         self._server.start()

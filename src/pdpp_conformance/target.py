@@ -86,6 +86,10 @@ class Target:
     stream_outside_the_grant: str | None = None
     approver: ApproverWords = ApproverWords()
     mcp_revision: str | None = None
+    repository: Path | None = None
+    """The folder of the repository whose documents are judged along with the deployment."""
+    console: str | None = None
+    """The URL of the deployment's setup page, where no document leads to it."""
     limits: Limits = Limits()
     window: Mapping[str, Any] = field(default_factory=dict)
     attestations: Mapping[str, str] = field(default_factory=dict)
@@ -123,6 +127,8 @@ def read_target(
         stream_outside_the_grant=content.get("outside_the_grant", {}).get("stream"),
         approver=replace(approver_words, kind=approver) if approver else approver_words,
         mcp_revision=content.get("mcp_revision"),
+        repository=_folder(content["repository"], path) if path and "repository" in content else None,
+        console=_checked_url(content["console"], "console") if "console" in content else None,
         limits=replace(limits, max_wait=max_wait) if max_wait is not None else limits,
         window=content.get("window", {}),
         attestations=content.get("attestations", {}),
@@ -171,6 +177,14 @@ def _checked_url(url: str, where: str) -> str:
     if not usable:
         raise TargetError(f"{where} {url[:200]!r} is no http or https URL; give the origin, the issuer or the MCP URL")
     return url
+
+
+def _folder(named: str, file: Path) -> Path:
+    """Return a folder that the target file names, relative to itself."""
+    folder = (file.parent / named).resolve()
+    if not folder.is_dir():
+        raise TargetError(f"repository {named[:200]!r} is no folder, seen from the target file {file}; correct it")
+    return folder
 
 
 def _approver(content: Mapping[str, Any]) -> ApproverWords:
