@@ -1,4 +1,4 @@
-"""`pdpp serve` and `pdpp verify`: options in, one sentence and an exit status out."""
+"""`pdpp serve`, `pdpp verify` and the setup clients: options in, one sentence and an exit status out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 from typing import Annotated
 
 import typer
+
+from pdpp.setup_commands import connect
 
 SHAPE_NAMES = (
     "minimal",
@@ -30,7 +32,7 @@ SHAPE_NAMES = (
 
 app = typer.Typer(
     name="pdpp",
-    help="PDPP's reference server and conformance harness.",
+    help="PDPP's reference server, setup client and conformance harness.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -92,6 +94,9 @@ def verify(context: typer.Context, url: Annotated[str, typer.Argument(help="Orig
     settings = root / "pyproject.toml"
     where = ["-c", str(settings)] if settings.is_file() else ["--rootdir", str(root), "-c", os.devnull]
     raise typer.Exit(int(pytest.main([*where, "--base-url", url, *context.args, str(root / "features")])))
+
+
+app.command()(connect)
 
 
 def main() -> None:

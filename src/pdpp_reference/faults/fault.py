@@ -1,9 +1,9 @@
 """What a named, deliberate defect is, and how one is declared.
 
-A defect never lives in the conforming code. It either replaces a part of the deployment before the application is made
-(:meth:`Declared.replacing`), or stands in front of the finished application and spoils what passes: an answer
-(:meth:`Declared.altering`), a metadata document (:meth:`Declared.rewriting`) or a form (:meth:`Declared.repairing`, for
-a server that takes what it should refuse).
+A defect never lives in the conforming code. It replaces a part of the deployment before the application is made
+(:meth:`Declared.replacing`) or of the setup client (:meth:`Declared.in_client`), or stands in front of the finished
+application and spoils what passes: an answer (:meth:`Declared.altering`), a metadata document
+(:meth:`Declared.rewriting`) or a form (:meth:`Declared.repairing`, for a server that takes what it should refuse).
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from starlette.types import ASGIApp
 
 from pdpp_reference.app import Collaborators
 from pdpp_reference.faults.traffic import AlteredAnswers, Answered, Pairs, RepairedForms
+from pdpp_reference.setup_client.connect import Parts
 
 Document = dict[str, Any]
 
 
-def _nothing(parts: Collaborators) -> None:
+def _nothing(parts: object) -> None:
     """Replace nothing."""
 
 
@@ -41,6 +42,8 @@ class Fault:
     """Why one defect turns several requirements red."""
     apply: Callable[[Collaborators], None] = _nothing
     wrap: Callable[[ASGIApp], ASGIApp] | None = None
+    spoil_client: Callable[[Parts], None] = _nothing
+    """Replaces parts of the setup client; whoever has such a defect, the server does not."""
 
     def __post_init__(self) -> None:
         if not self.rows or (len(self.rows) > 1 and self.why is None):
@@ -61,6 +64,17 @@ class Declared:
         def declare(apply: Callable[[Collaborators], None]) -> Callable[[Collaborators], None]:
             self.faults.append(Fault(name or apply.__name__, what, frozenset(rows), why, apply=apply))
             return apply
+
+        return declare
+
+    def in_client(
+        self, what: str, *rows: str, why: str | None = None
+    ) -> Callable[[Callable[[Parts], None]], Callable[[Parts], None]]:
+        """Declare a function that replaces parts of the setup client."""
+
+        def declare(spoil: Callable[[Parts], None]) -> Callable[[Parts], None]:
+            self.faults.append(Fault(spoil.__name__, what, frozenset(rows), why, spoil_client=spoil))
+            return spoil
 
         return declare
 

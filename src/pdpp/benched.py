@@ -1,0 +1,160 @@
+"""``python -m pdpp.benched``: the `pdpp` command line for a bench that scripts its servers and its time.
+
+Reads one JSON object a line on standard input and writes one on standard output when a command has ended:
+
+``{"id": 1, "arguments": ["connect", …], "environment": {…}, "clock": URL, "output": FILE}`` runs one,
+``{"id": 1, "status": 0}`` is its end, ``{"kill": 1}`` ends it.
+
+Each command runs in a process forked from this one, which has imported everything, and lives in the bench's time:
+``GET`` of the clock's URL gives the seconds, ``POST`` of a number lets so many pass. A request that is not
+answered ends after ``LONGEST_REAL_SECONDS`` at most, and then its whole timeout has passed on that clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import selectors
+import signal
+import sys
+import urllib.request
+from typing import Any
+
+import httpx
+
+from pdpp.command import app
+from pdpp_reference.setup_client.connect import Parts, Surroundings
+from pdpp_reference.setup_client.credentials import default_folder
+
+LONGEST_REAL_SECONDS = 1.5
+
+
+class BenchClock:
+    """The time that a bench keeps."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def now(self) -> float:
+        return self._ask(None)
+
+    def sleep(self, seconds: float) -> None:
+        self._ask(seconds)
+
+    def _ask(self, seconds: float | None) -> float:
+        body = None if seconds is None else repr(max(0.0, seconds)).encode()
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(self._url, body, timeout=30) as answer:
+            return float(answer.read())
+
+
+class ImpatientTransport(httpx.HTTPTransport):
+    """Carries requests for real, and waits for an answer in the bench's time."""
+
+    def __init__(self, clock: BenchClock) -> None:
+        super().__init__(trust_env=False)
+        self._clock = clock
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        wanted = request.extensions["timeout"]
+        shorter = {phase: min(seconds, LONGEST_REAL_SECONDS) for phase, seconds in wanted.items()}
+        request.extensions = {**request.extensions, "timeout": shorter}
+        try:
+            return super().handle_request(request)
+        except httpx.TimeoutException:
+            self._clock.sleep(wanted["read"])
+            raise
+
+
+class Commands:
+    """The commands that run, each in its process."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._selector = selectors.DefaultSelector()
+        self._pids: dict[int, int] = {}
+
+    def serve(self) -> None:
+        """Start what is asked for until standard input ends."""
+        self._selector.register(sys.stdin.buffer, selectors.EVENT_READ)
+        waiting = b""
+        while True:
+            for key, _ in self._selector.select():
+                if key.data is not None:
+                    self._ended(key.fd, key.data)
+                    continue
+                read = os.read(key.fd, 65536)
+                if not read:
+                    self._kill_all()
+                    return
+                *lines, waiting = (waiting + read).split(b"\n")
+                for line in lines:
+                    self._take(json.loads(line))
+
+    def _take(self, asked: dict[str, Any]) -> None:
+        if "kill" in asked:
+            if asked["kill"] in self._pids:
+                os.kill(self._pids[asked["kill"]], signal.SIGKILL)
+            return
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(reading)
+            _be_the_command(asked, self._parts)
+        os.close(writing)
+        self._pids[asked["id"]] = pid
+        self._selector.register(reading, selectors.EVENT_READ, asked["id"])
+
+    def _ended(self, descriptor: int, identifier: int) -> None:
+        self._selector.unregister(descriptor)
+        os.close(descriptor)
+        _, status = os.waitpid(self._pids.pop(identifier), 0)
+        sys.stdout.write(json.dumps({"id": identifier, "status": os.waitstatus_to_exitcode(status)}) + "\n")
+        sys.stdout.flush()
+
+    def _kill_all(self) -> None:
+        for pid in self._pids.values():
+            os.kill(pid, signal.SIGKILL)
+
+
+def _be_the_command(asked: dict[str, Any], parts: Parts) -> None:
+    """Run the command in this process, which was forked for it."""
+    status = 70
+    try:
+        output = os.open(asked["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((nothing, 0), (output, 1), (output, 2)):
+            os.dup2(source, target)
+        os.environ.clear()
+        os.environ.update(asked["environment"])
+        clock = BenchClock(asked["clock"])
+        surroundings = Surroundings(default_folder(), clock, ImpatientTransport(clock), parts)
+        status = app(asked["arguments"], prog_name="pdpp", standalone_mode=False, obj=surroundings) or 0
+        sys.stdout.flush()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 70
+    finally:
+        os._exit(status)
+
+
+def _faulty_parts(names: list[str]) -> Parts:
+    parts = Parts()
+    if names:
+        from pdpp_reference.faults import faults_named
+
+        for fault in faults_named(names):
+            fault.spoil_client(parts)
+    return parts
+
+
+def main() -> None:
+    """Serve one bench."""
+    parser = argparse.ArgumentParser(prog="python -m pdpp.benched")
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="NAME", help="a deliberate defect of the client"
+    )
+    Commands(_faulty_parts(parser.parse_args().fault)).serve()
+
+
+if __name__ == "__main__":
+    main()
