@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import ssl
+import subprocess
+import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +19,7 @@ from pdpp_reference.app import Collaborators
 from pdpp_reference.authorization_server.client_id_metadata_document import Address, is_public, resolve
 from pdpp_reference.clock import MovableClock
 from pdpp_reference.logs import configure_logs
+from pdpp_reference.sample_data import load_catalogue
 from pdpp_reference.server import LoopbackServer
 from pdpp_reference.shapes import shapes_named
 
@@ -87,6 +92,10 @@ class BundledServer:
         self._server = self._make(None, self._server.port, self._server.resource_port)
         self._server.start()
 
+    def setup_client(self) -> BundledSetupClient:
+        """Return the server's own setup client, with the defects that the bundled deployment is to have; stop it."""
+        return BundledSetupClient(_listed(FAULTS_VARIABLE))
+
     def log_text(self) -> str:
         """Return all that it has logged so far."""
         self._log.flush()
@@ -106,6 +115,87 @@ class BundledServer:
         self.documents.stop()
         self._log.close()
         self._folder.cleanup()
+
+
+class BundledSetupClient:
+    """`pdpp connect`, each time in a process of its own, forked from one that has imported everything.
+
+    Args:
+        faults: names of deliberate defects; those of servers are none of the client's.
+    """
+
+    in_bench_time = True
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        command = [sys.executable, "-m", "pdpp.benched", *(word for name in faults for word in ("--fault", name))]
+        self._process = subprocess.Popen(  # noqa: S603 - this package's own module
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._started = 0
+        self._statuses: dict[int, int] = {}
+        self._lock = threading.Lock()
+        self._reader = threading.Thread(target=self._read, name="bundled-setup-client", daemon=True)
+        self._reader.start()
+
+    def start(self, url: str, clock: str | None, environment: Mapping[str, str], output: Path) -> BundledCommand:
+        """Start the command with an MCP server's URL, in the time of ``clock``."""
+        with self._lock:
+            self._started += 1
+            identifier = self._started
+        source = load_catalogue().sources[0]
+        arguments = ["connect", url, "--source", source.id, "--stream", source.streams[0].name]
+        self.say(
+            {
+                "id": identifier,
+                "arguments": arguments,
+                "environment": dict(environment),
+                "clock": clock,
+                "output": str(output),
+            }
+        )
+        return BundledCommand(self, identifier)
+
+    def say(self, asked: Mapping[str, object]) -> None:
+        """Ask for something in a line."""
+        assert self._process.stdin is not None
+        with self._lock:
+            self._process.stdin.write(json.dumps(asked) + "\n")
+            self._process.stdin.flush()
+
+    def status(self, identifier: int) -> int | None:
+        """Return the exit status of a command; None while it runs."""
+        if identifier not in self._statuses and self._process.poll() is not None:
+            raise RuntimeError("the process that the bundled setup client is forked from has ended")
+        return self._statuses.get(identifier)
+
+    def stop(self) -> None:
+        """End every command, and what they were forked from."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._reader.join()
+        self._process.stdout.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            ended = json.loads(line)
+            self._statuses[ended["id"]] = ended["status"]
+
+
+class BundledCommand:
+    """One start of the bundled setup client."""
+
+    def __init__(self, client: BundledSetupClient, identifier: int) -> None:
+        self._client = client
+        self._identifier = identifier
+
+    def status(self) -> int | None:
+        return self._client.status(self._identifier)
+
+    def kill(self) -> None:
+        self._client.say({"kill": self._identifier})
 
 
 def _resolve(host: str, port: int) -> Sequence[str]:

@@ -93,6 +93,8 @@ class Target:
     limits: Limits = Limits()
     window: Mapping[str, Any] = field(default_factory=dict)
     attestations: Mapping[str, str] = field(default_factory=dict)
+    setup_client: tuple[str, ...] | None = None
+    """The command of a setup client to judge, with ``{url}`` where the MCP server's URL belongs."""
 
 
 def read_target(
@@ -132,6 +134,7 @@ def read_target(
         limits=replace(limits, max_wait=max_wait) if max_wait is not None else limits,
         window=content.get("window", {}),
         attestations=content.get("attestations", {}),
+        setup_client=tuple(content["setup_client"]["command"]) if "setup_client" in content else None,
     )
 
 

@@ -9,16 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from pdpp_reference.settings import DEVICE_CODE_GRANT
 from pdpp_reference.setup_client.bearer_check import BearerCheck, Checked
 from pdpp_reference.setup_client.clock import Clock, Deadline, SystemClock
 from pdpp_reference.setup_client.credentials import Credential, CredentialStore
 from pdpp_reference.setup_client.device_flow import Codes, DeviceFlow, Pace
 from pdpp_reference.setup_client.discovery import AuthorizationServer, Discovery, Resource
 from pdpp_reference.setup_client.failures import NoAnswer, Refused, SetupFailure, Usage
-from pdpp_reference.setup_client.http import Http
+from pdpp_reference.setup_client.http import Http, Wrap
 from pdpp_reference.setup_client.identity import Identity
 from pdpp_reference.setup_client.report import Report, command_line
 from pdpp_reference.setup_client.tokens import Token, told_access
@@ -87,7 +84,8 @@ class Surroundings:
 
     folder: Path
     clock: Clock = field(default_factory=SystemClock)
-    transport: httpx.BaseTransport | None = None
+    wrap: Wrap | None = None
+    """Puts something between the client and the network."""
     parts: Parts = field(default_factory=Parts)
 
 
@@ -136,7 +134,7 @@ class Connection:
         self._report = report
         self._store = self._parts.store(surroundings.folder)
         self._deadline = Deadline.after(self._clock, options.timeout or PREPARATION_SECONDS)
-        self._http = self._parts.http(self._clock, self._deadline, surroundings.transport)
+        self._http = self._parts.http(self._clock, self._deadline, surroundings.wrap)
 
     def connect(self) -> None:
         """Discover, authorize, check, keep.
@@ -287,6 +285,3 @@ def _moment(text: str) -> str:
     except ValueError:
         raise Usage("--since is neither a date such as 2026-01-31 nor a date and time") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
-
-
-__all__ = ["DEVICE_CODE_GRANT", "ConnectOptions", "Parts", "Surroundings", "connect"]

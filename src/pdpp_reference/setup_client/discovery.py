@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pdpp_reference.settings import DEVICE_CODE_GRANT
 from pdpp_reference.setup_client.challenge import BearerChallenge, read_challenge
-from pdpp_reference.setup_client.failures import NoAnswer, Refused, Usage
+from pdpp_reference.setup_client.failures import Refused, Usage
 from pdpp_reference.setup_client.http import Answer, Http, is_usable, origin_of, printable
 
 MCP_REVISION = "2025-11-25"
@@ -202,6 +202,3 @@ def well_known(url: str, name: str) -> str:
 
 def _texts(value: object) -> list[str]:
     return [text for text in value if isinstance(text, str) and text] if isinstance(value, list) else []
-
-
-__all__ = ["AuthorizationServer", "Discovery", "NoAnswer", "Resource", "well_known"]

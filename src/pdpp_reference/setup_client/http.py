@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import ssl
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +14,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from pdpp_reference.setup_client.clock import Clock, Deadline
-from pdpp_reference.setup_client.failures import NoAnswer, Refused, TimedOut
+from pdpp_reference.setup_client.failures import NoAnswer, Refused
+
+Wrap = Callable[[httpx.BaseTransport], httpx.BaseTransport]
 
 REQUEST_SECONDS = 10.0
 MOST_BODY_BYTES = 1024 * 1024
@@ -53,6 +57,12 @@ def printable(text: object, longest: int = 200) -> str:
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
+@cache
+def trusted_authorities() -> ssl.SSLContext:
+    """Return the certification authorities that servers are checked against; reading them takes its time."""
+    return httpx.create_ssl_context()
+
+
 @dataclass(frozen=True)
 class Answer:
     """An HTTP answer whose body was read whole."""
@@ -90,21 +100,23 @@ class Http:
 
     Args:
         deadline: when all of them have to be over.
-        transport: carries the requests; None for the network.
+        wrap: puts something between the client and the network.
     """
-
-    def __init__(self, clock: Clock, deadline: Deadline, transport: httpx.BaseTransport | None = None) -> None:
-        self._clock = clock
-        self.deadline = deadline
-        self._client = httpx.Client(
-            transport=transport,
-            follow_redirects=self.follows_redirects,
-            verify=transport is None and self.verifies,
-            headers={"User-Agent": "pdpp"},
-        )
 
     follows_redirects = False
     verifies = True
+    """Whether a server has to show a certificate that the machine trusts (RFC 9728 §7.3)."""
+
+    def __init__(self, clock: Clock, deadline: Deadline, wrap: Wrap | None = None) -> None:
+        self._clock = clock
+        self.deadline = deadline
+        verify = trusted_authorities() if self.verifies else False
+        self._client = httpx.Client(
+            transport=None if wrap is None else wrap(httpx.HTTPTransport(verify=verify)),
+            verify=verify,
+            follow_redirects=self.follows_redirects,
+            headers={"User-Agent": "pdpp"},
+        )
 
     def close(self) -> None:
         """Close every connection."""
@@ -189,6 +201,3 @@ def _members(body: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
-
-
-__all__ = ["Answer", "Http", "TimedOut", "is_loopback", "is_usable", "origin_of", "printable"]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pdpp_reference.settings import DEVICE_CODE_GRANT
 from pdpp_reference.setup_client.discovery import AuthorizationServer
-from pdpp_reference.setup_client.failures import NoAnswer, Refused
+from pdpp_reference.setup_client.failures import Refused
 from pdpp_reference.setup_client.http import Answer, Http
 
 OWN_CLIENT_ID = "pdpp_cli"
@@ -89,6 +89,3 @@ class Identity:
         if answer.status not in (200, 201) or not isinstance(client_id, str) or not client_id:
             raise Refused(f"{server.issuer} does not register this client: {answer.summary}", error=answer.error)
         return client_id
-
-
-__all__ = ["Identity", "NoAnswer"]

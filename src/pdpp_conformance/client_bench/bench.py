@@ -1,0 +1,148 @@
+"""The bench: plays each play once, several at a time, and keeps what was seen."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from pdpp_conformance.client_bench.clock import BenchClock, ClockServer, LivedClock
+from pdpp_conformance.client_bench.script import Play, Script
+from pdpp_conformance.client_bench.stage import MOST_REQUESTS, Received, Stage
+from pdpp_conformance.client_bench.under_test import ClientUnderTest, Machine, Running
+from pdpp_conformance.exchange import Recorder
+
+AT_A_TIME = 4
+REAL_SECONDS = 30.0
+"""How long a client may really run where the bench keeps its time."""
+MOST_BENCH_SECONDS = 1800.0
+"""When a client is ended that does not end by itself, on the clock of the bench."""
+MOST_OUTPUT = 64 * 1024
+_LOOK_SECONDS = 0.01
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What there was to see of one start of the client."""
+
+    status: int | None
+    """Its exit status; None where it did not end by itself."""
+    output: str
+    took: float
+    """Seconds, on the bench's clock."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """What there was to see of a play."""
+
+    starts: tuple[Seen, ...]
+    received: tuple[Received, ...]
+    stages: tuple[Stage, ...]
+    opened: tuple[str, ...]
+    ran_a_shell: bool
+    exchanges: tuple[int, ...]
+    script: Script
+    """The last one."""
+
+    @property
+    def last(self) -> Seen:
+        return self.starts[-1]
+
+    @property
+    def connected(self) -> bool:
+        """Whether each start came to its credential, as the client itself says by its exit status."""
+        return all(seen.status == 0 for seen in self.starts)
+
+    def at(self, where: str, *, step: int | None = None) -> list[Received]:
+        """Return the requests to an endpoint, or to every document of a kind."""
+        return [
+            received
+            for received in self.received
+            if (received.where == where or received.where.startswith(f"{where}: ")) and step in (None, received.step)
+        ]
+
+
+class Bench:
+    """Plays plays with one client.
+
+    Args:
+        first: plays that start with the bench, in this order.
+    """
+
+    def __init__(self, client: ClientUnderTest, recorder: Recorder, plays: Mapping[str, Play]) -> None:
+        self.in_bench_time = client.in_bench_time
+        self._client = client
+        self._recorder = recorder
+        self._plays = plays
+        self._folder = tempfile.TemporaryDirectory(prefix="pdpp-bench-")
+        self._clocks = ClockServer() if client.in_bench_time else None
+        self._pool = ThreadPoolExecutor(AT_A_TIME if client.in_bench_time else len(plays))
+        self._playing: dict[str, Future[Played]] = {}
+        self._over = False
+
+    def play(self, name: str) -> Played:
+        """Return what was seen of a play; at the first call all of them begin, this one first."""
+        if not self._playing:
+            for number, other in enumerate([name, *(other for other in self._plays if other != name)]):
+                folder = Path(self._folder.name) / str(number)
+                self._playing[other] = self._pool.submit(self._play, self._plays[other], folder)
+        return self._playing[name].result()
+
+    def stop(self) -> None:
+        """End what still plays."""
+        self._over = True
+        self._pool.shutdown(cancel_futures=True)
+        if self._clocks is not None:
+            self._clocks.stop()
+        self._folder.cleanup()
+
+    def _play(self, play: Play, folder: Path) -> Played:
+        machine = Machine.made(folder)
+        received: list[Received] = []
+        servers = 1 + max(step.server for step in play.steps) + play.others
+        tls = any(step.script.tls for step in play.steps)
+        stages = [Stage(self._recorder, received, index, tls=tls) for index in range(servers)]
+        stages[0].elsewhere = stages[-1].origin
+        starts: list[Seen] = []
+        try:
+            for number, step in enumerate(play.steps):
+                clock: BenchClock = self._clocks.clock() if self._clocks is not None else LivedClock()
+                for stage in stages:
+                    stage.follow(step.script, clock, number)
+                output = folder / f"output-{number}"
+                output.touch()
+                began = clock.now()
+                running = self._client.start(stages[step.server].url, clock.url, machine.environment(), output)
+                status = self._ended(running, clock, received, play.seconds)
+                said = output.read_bytes()[:MOST_OUTPUT].decode("utf-8", "replace")
+                starts.append(Seen(status, said, clock.now() - began))
+        finally:
+            for stage in stages:
+                stage.stop()
+        return Played(
+            tuple(starts),
+            tuple(received),
+            tuple(stages),
+            tuple(machine.opened()),
+            machine.mark.exists(),
+            tuple(request.number for request in received),
+            play.steps[-1].script,
+        )
+
+    def _ended(self, running: Running, clock: BenchClock, received: list[Received], seconds: float) -> int | None:
+        """Wait for the client's end; end it where it takes too long, or asks without end."""
+        passed = clock.url is not None
+        real_end = time.monotonic() + (REAL_SECONDS if passed else seconds * 2 + REAL_SECONDS)
+        bench_end = clock.now() + MOST_BENCH_SECONDS
+        before = len(received)
+        while (status := running.status()) is None:
+            too_long = time.monotonic() > real_end or clock.now() > bench_end
+            if too_long or self._over or len(received) - before > MOST_REQUESTS:
+                running.kill()
+                return None
+            time.sleep(_LOOK_SECONDS)
+        return status

@@ -1,0 +1,112 @@
+"""The time of a bench: passed by the client under test, if it lets its time be handed in, else the machine's.
+
+A clock that is passed has a URL: ``GET`` gives its seconds, ``POST`` of a number lets so many pass and gives them too.
+Nothing has to be waited for that way. The URL goes into the client's command in the place of ``{clock}``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol
+
+_STOP_SECONDS = 5
+
+
+class BenchClock(Protocol):
+    """The time that a client lives in."""
+
+    @property
+    def url(self) -> str | None:
+        """Where the client reads it; None where it is the machine's."""
+        ...
+
+    def now(self) -> float:
+        """Return the time in seconds; only differences mean anything."""
+        ...
+
+    def abandoned(self, since: float, at: float) -> float:
+        """Return when a request was given up that began at ``since`` and whose connection was closed ``at``."""
+        ...
+
+
+class LivedClock:
+    """The machine's time."""
+
+    url: None = None
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def abandoned(self, since: float, at: float) -> float:
+        return at
+
+
+class PassedClock:
+    """Time that passes when the client says so. A client that waits for an answer lets its timeout pass, too."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._now = 0.0
+        self._passes: list[tuple[float, float]] = []
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        return self._now
+
+    def let_pass(self, seconds: float) -> None:
+        """Let time pass."""
+        with self._lock:
+            self._passes.append((self._now, self._now + seconds))
+            self._now += seconds
+
+    def abandoned(self, since: float, at: float) -> float:
+        """The first time that passes after a request began is what its answer was waited for."""
+        return next((until for begun, until in self._passes if begun >= since and until > begun), at)
+
+
+class ClockServer:
+    """Serves clocks, each under a URL of its own, from the first one on."""
+
+    def __init__(self) -> None:
+        self._clocks: list[PassedClock] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="bench-clock")
+        self._thread.daemon = True
+        self._thread.start()
+
+    def clock(self) -> PassedClock:
+        """Return a clock that stands at 0."""
+        clock = PassedClock(f"http://127.0.0.1:{self._server.server_port}/{len(self._clocks)}")
+        self._clocks.append(clock)
+        return clock
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(_STOP_SECONDS)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        clocks = self._clocks
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                clock = clocks[int(self.path[1:])]
+                body = repr(clock.now()).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                length = min(int(self.headers.get("Content-Length", 0)), 64)
+                clocks[int(self.path[1:])].let_pass(max(0.0, float(self.rfile.read(length))))
+                self.do_GET()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing."""
+
+        return Handler
