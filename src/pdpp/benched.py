@@ -1,6 +1,6 @@
 """``python -m pdpp.benched``: the `pdpp` command line for a bench that scripts its servers and its time.
 
-Reads one JSON object a line on standard input and writes one on standard output when a command has ended:
+Says ``{"ready": true}`` once it has imported everything, then takes one JSON object a line on standard input:
 
 ``{"id": 1, "arguments": ["connect", …], "environment": {…}, "clock": URL, "output": FILE}`` runs one,
 ``{"id": 1, "status": 0}`` is its end, ``{"kill": 1}`` ends it.
@@ -13,12 +13,14 @@ answered ends after ``LONGEST_REAL_SECONDS`` at most, and then its whole timeout
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import selectors
 import signal
 import sys
 import urllib.request
+from contextlib import redirect_stdout
 from functools import partial
 from typing import Any
 
@@ -33,16 +35,17 @@ LONGEST_REAL_SECONDS = 1.0
 
 
 class BenchClock:
-    """The time that a bench keeps."""
+    """The time that a bench keeps. It passes for this command alone, and when the command says so."""
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._now = self._ask(None)
 
     def now(self) -> float:
-        return self._ask(None)
+        return self._now
 
     def sleep(self, seconds: float) -> None:
-        self._ask(seconds)
+        self._now = self._ask(seconds)
 
     def _ask(self, seconds: float | None) -> float:
         body = None if seconds is None else repr(max(0.0, seconds)).encode()
@@ -111,12 +114,16 @@ class Commands:
         self._selector.unregister(descriptor)
         os.close(descriptor)
         _, status = os.waitpid(self._pids.pop(identifier), 0)
-        sys.stdout.write(json.dumps({"id": identifier, "status": os.waitstatus_to_exitcode(status)}) + "\n")
-        sys.stdout.flush()
+        _say({"id": identifier, "status": os.waitstatus_to_exitcode(status)})
 
     def _kill_all(self) -> None:
         for pid in self._pids.values():
             os.kill(pid, signal.SIGKILL)
+
+
+def _say(told: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
 
 
 def _be_the_command(asked: dict[str, Any], parts: Parts) -> None:
@@ -149,14 +156,23 @@ def _faulty_parts(names: list[str]) -> Parts:
     return parts
 
 
+def _warm_up() -> None:
+    """Let a command that ends before any request import what is imported late: once, for all that are forked."""
+    trusted_authorities()
+    with redirect_stdout(io.StringIO()):
+        app(["connect", "warming:up"], prog_name="pdpp", standalone_mode=False, obj=Surroundings(default_folder()))
+
+
 def main() -> None:
     """Serve one bench."""
     parser = argparse.ArgumentParser(prog="python -m pdpp.benched")
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME", help="a deliberate defect of the client"
     )
-    trusted_authorities()  # read once, for all that are forked
-    Commands(_faulty_parts(parser.parse_args().fault)).serve()
+    commands = Commands(_faulty_parts(parser.parse_args().fault))
+    _warm_up()
+    _say({"ready": True})
+    commands.serve()
 
 
 if __name__ == "__main__":

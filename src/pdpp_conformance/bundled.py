@@ -29,6 +29,8 @@ FAULTS_VARIABLE = "PDPP_BUNDLED_FAULTS"
 SHAPES_VARIABLE = "PDPP_BUNDLED_SHAPE"
 """The environment variable that names shapes of the bundled server other than the default, separated by commas."""
 
+_CLIENT_START_SECONDS = 120.0
+
 
 class BundledServer:
     """The reference server on a free loopback port, with a database on disk and a clock that can be moved.
@@ -134,11 +136,14 @@ class BundledSetupClient:
         self._started = 0
         self._statuses: dict[int, int] = {}
         self._lock = threading.Lock()
+        self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read, name="bundled-setup-client", daemon=True)
         self._reader.start()
 
     def start(self, url: str, clock: str | None, environment: Mapping[str, str], output: Path) -> BundledCommand:
         """Start the command with an MCP server's URL, in the time of ``clock``."""
+        if not self._ready.wait(_CLIENT_START_SECONDS):
+            raise RuntimeError("the bundled setup client did not start")
         with self._lock:
             self._started += 1
             identifier = self._started
@@ -180,8 +185,11 @@ class BundledSetupClient:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            ended = json.loads(line)
-            self._statuses[ended["id"]] = ended["status"]
+            told = json.loads(line)
+            if "ready" in told:
+                self._ready.set()
+            else:
+                self._statuses[told["id"]] = told["status"]
 
 
 class BundledCommand:

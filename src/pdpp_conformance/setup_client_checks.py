@@ -158,8 +158,10 @@ def judge_shows_codes(judge: Judgement, play: Played) -> None:
     stage = play.stages[0]
     if not stage.user_codes:
         raise Blocked("the client asked for no codes", unblock="a setup client that performs the device flow")
-    shown = stage.user_codes[0] in play.last.output
-    judge.that(shown, "the user code is displayed", "displayed" if shown else "not in what the client says")
+    shown = stage.user_codes[0] in re.sub(r"\w+://\S+", "", play.last.output)
+    judge.that(
+        shown, "the user code is displayed, besides in a URL", "displayed" if shown else "not in what the client says"
+    )
     textual = re.search(re.escape(stage.verification_uri) + r"(?![?\w])", play.last.output) is not None
     observed = "displayed" if textual else "not in what the client says"
     judge.remark(textual, "the verification URI without the code, as text (recommended)", observed)
@@ -171,7 +173,7 @@ def judge_shows_progress(judge: Judgement, play: Played) -> None:
     stage, output = play.stages[0], play.last.output
     wanted = {
         "the verification URL": stage.verification_uri in output,
-        "the user code": bool(stage.user_codes) and stage.user_codes[0] in output,
+        "the user code": bool(stage.user_codes) and stage.user_codes[0] in re.sub(r"\w+://\S+", "", output),
         "when the code expires": re.search(r"expir\w*", output, re.I) is not None,
         "the state of polling": re.search(r"\bpoll|\bwaiting|\bpending", output, re.I) is not None,
     }
@@ -327,10 +329,15 @@ def judge_keyed_by_issuer(judge: Judgement, play: Played) -> None:
         raise Blocked("no token was issued", unblock="a setup client that comes by a credential")
     given = [*stage.tokens[: 2 * sum(r.answered == "200" and r.where == "token" for r in first)]]
     given += stage.client_ids[: sum(r.where == "registration" for r in first)]
-    reused = [r for r in play.received if r.step == 1 and any(r.carries(value) for value in given)]
-    asked = play.at("device authorization", step=1)
+    endpoints = ("registration", "device authorization", "token")
+    asked = [request for where in endpoints for request in play.at(where, step=1)]
+    if not asked:
+        raise Blocked(
+            "the client asked nothing of the new issuer", unblock="a setup client that reads the metadata anew"
+        )
+    reused = [request for request in asked if any(request.carries(value) for value in given)]
     judge.that(
-        not reused and bool(asked),
+        not reused,
         "the new issuer sees no token and no client identifier of the old one",
         _told(reused) if reused else f"{len(asked)} requests of its own",
     )

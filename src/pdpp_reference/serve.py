@@ -95,6 +95,9 @@ def _faults(options: ServeOptions) -> tuple[Fault, ...]:
         faults = faults_named(options.faults)
     except UnknownFault as error:
         raise ServeError(str(error)) from None
+    of_clients = [fault.name for fault in faults if fault.is_the_clients]
+    if of_clients:
+        raise ServeError(f"{of_clients[0]} is a defect of setup clients; a server cannot have it")
     if faults and (options.public_url is not None or not is_loopback_host(options.host)):
         raise ServeError(
             f"refusing to serve with the fault {faults[0].name} for anybody but this machine; "

@@ -88,6 +88,11 @@ def selection(fault: Fault, scope: str, files: Mapping[str, set[Path]]) -> list[
     paths = sorted({path for row in fault.rows for path in files.get(row, ())})
     if scope == "whole" or not paths:
         return ["features"]
+    if fault.is_the_clients and scope == "features":
+        # Nobody has to approve anything at servers that go by a script; what one client does is seen in all of these.
+        rows = {row for other in FAULTS.values() if other.is_the_clients for row in other.rows}
+        clients = sorted({path for row in rows for path in files.get(row, ())})
+        return [*(str(path.relative_to(ROOT)) for path in clients), "--approver", "none"]
     if all(path.parent.name == _WITHOUT_OWNER for path in paths):
         # The metadata documents are judged against each other, and nobody has to approve anything for that.
         return [str(paths[0].parent.relative_to(ROOT)), "--approver", "none"]

@@ -21,7 +21,7 @@ REAL_SECONDS = 30.0
 MOST_BENCH_SECONDS = 1800.0
 """When a client is ended that does not end by itself, on the clock of the bench."""
 MOST_OUTPUT = 64 * 1024
-_LOOK_SECONDS = 0.01
+_LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True)

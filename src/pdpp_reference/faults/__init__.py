@@ -37,6 +37,7 @@ from pdpp_reference.faults import (
     registration,
     request_kind,
     revocation,
+    setup_client,
     token_response,
     user_codes,
 )
@@ -88,6 +89,7 @@ FAULTS: Mapping[str, Fault] = _registry(
         owner_session,
         user_codes,
         approval_page,
+        setup_client,
     )
     for fault in module.declared.faults
 )

@@ -45,6 +45,11 @@ class Fault:
     spoil_client: Callable[[Parts], None] = _nothing
     """Replaces parts of the setup client; whoever has such a defect, the server does not."""
 
+    @property
+    def is_the_clients(self) -> bool:
+        """Whether it is a defect of the setup client."""
+        return self.spoil_client is not _nothing
+
     def __post_init__(self) -> None:
         if not self.rows or (len(self.rows) > 1 and self.why is None):
             raise ValueError(f"the fault {self.name} has to name the requirements it breaks, and why if several")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -63,35 +64,6 @@ class ConnectOptions:
         words += ["--client-id", self.client_id] if self.client_id is not None else []
         words += ["--timeout", f"{self.timeout:g}"] if self.timeout is not None else []
         return [*words, *self.shown_by]
-
-
-@dataclass
-class Parts:
-    """What the client is made of; each can be replaced."""
-
-    http: type[Http] = Http
-    discovery: type[Discovery] = Discovery
-    identity: type[Identity] = Identity
-    flow: type[DeviceFlow] = DeviceFlow
-    pace: Callable[[float], Pace] = Pace
-    bearer_check: type[BearerCheck] = BearerCheck
-    store: type[CredentialStore] = CredentialStore
-
-
-@dataclass
-class Surroundings:
-    """What the client finds around it: time, the network, and where credentials lie."""
-
-    folder: Path
-    clock: Clock = field(default_factory=SystemClock)
-    wrap: Wrap | None = None
-    """Puts something between the client and the network."""
-    parts: Parts = field(default_factory=Parts)
-
-
-def connect(options: ConnectOptions, surroundings: Surroundings, report: Report) -> int:
-    """Set a credential up; return the exit status (0, 64, 69, 70 or 75)."""
-    return concluded(report, options.words, lambda: Connection(options, surroundings, report).connect())
 
 
 def concluded(report: Report, words: Sequence[str], work: Callable[[], None]) -> int:
@@ -153,12 +125,12 @@ class Connection:
         server = discovery.authorization_server(resource.issuer)
         self._report.tell("resource", resource=resource.identifier, issuer=server.issuer, url=resource.url)
         if not self.may_begin(server):
-            raise NotAdvertised("there is no device authorization for MCP clients here")
+            raise self.not_advertised(resource)
         details = self.authorization_details(server)
         kept = self._store.find(server.issuer, resource.identifier)
         client_id = self._identify(server, None if kept is None else kept.client_id)
         scope = resource.scope
-        for step in range(MOST_STEP_UPS + 1):
+        for step in count():
             token = self._authorize(server, resource, client_id, scope, details)
             checked = self._check(resource, token)
             if not checked.refused:
@@ -178,6 +150,10 @@ class Connection:
     def may_begin(self, server: AuthorizationServer) -> bool:
         """Whether device authorization gives a client a grant-scoped token here."""
         return server.offers_device_authorization()
+
+    def not_advertised(self, resource: Resource) -> SetupFailure:
+        """Return the end of a setup for which there is no device authorization; nothing else is tried."""
+        return NotAdvertised(f"{resource.issuer} advertises no device authorization for MCP clients")
 
     def authorization_details(self, server: AuthorizationServer) -> str | None:
         """Return what to ask for (RFC 9396), as the request carries it; None where the server knows no such thing.
@@ -218,7 +194,7 @@ class Connection:
         request += [("scope", scope)] if scope else []
         request += [("authorization_details", details)] if details else []
         codes = flow.begin(request)
-        self._show(codes)
+        self.show(codes)
         if self._options.timeout is None:
             self._deadline.ends = codes.expires_at
         token = flow.token(codes, [("client_id", client_id), ("resource", resource.identifier)], self._deadline)
@@ -228,7 +204,8 @@ class Connection:
             self._deadline.ends = self._clock.now() + AFTERWARDS_SECONDS
         return token
 
-    def _show(self, codes: Codes) -> None:
+    def show(self, codes: Codes) -> None:
+        """Tell where to approve."""
         self._report.tell(
             "code",
             verification_uri=codes.verification_uri,
@@ -276,6 +253,38 @@ class Connection:
         )
         path = self._store.keep(credential)
         self._report.tell("stored", path=str(path), resource=resource.identifier, issuer=server.issuer)
+
+
+@dataclass
+class Parts:
+    """What the client is made of; each can be replaced."""
+
+    http: type[Http] = Http
+    discovery: type[Discovery] = Discovery
+    identity: type[Identity] = Identity
+    flow: type[DeviceFlow] = DeviceFlow
+    pace: Callable[[float], Pace] = Pace
+    bearer_check: type[BearerCheck] = BearerCheck
+    store: type[CredentialStore] = CredentialStore
+    connection: type[Connection] = Connection
+
+
+@dataclass
+class Surroundings:
+    """What the client finds around it: time, the network, and where credentials lie."""
+
+    folder: Path
+    clock: Clock = field(default_factory=SystemClock)
+    wrap: Wrap | None = None
+    """Puts something between the client and the network."""
+    parts: Parts = field(default_factory=Parts)
+
+
+def connect(options: ConnectOptions, surroundings: Surroundings, report: Report) -> int:
+    """Set a credential up; return the exit status (0, 64, 69, 70 or 75)."""
+    return concluded(
+        report, options.words, lambda: surroundings.parts.connection(options, surroundings, report).connect()
+    )
 
 
 def _moment(text: str) -> str:

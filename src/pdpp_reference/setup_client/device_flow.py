@@ -146,13 +146,17 @@ class DeviceFlow:
                 pace.no_answer()
                 state = f"no answer, asking less often: the server says {answer.summary}"
             elif answer.status == 200:
-                return read_token(answer, self._clock.now())
+                return self.read_token(answer)
             elif not self.goes_on(answer, pace):
                 raise refusal(answer)
             else:
                 state = "waiting for approval" + (
                     ", the server asked to slow down" if answer.error == "slow_down" else ""
                 )
+
+    def read_token(self, answer: Answer) -> Token:
+        """Read the token response."""
+        return read_token(answer, self._clock.now())
 
     def goes_on(self, answer: Answer, pace: Pace) -> bool:
         """Take an error response; return whether polling goes on."""
