@@ -79,6 +79,11 @@ ROWS: list[tuple[str, str, str, str, str, str]] = [
     ("CHG-16", "MUST", "UI", "the_change", "The approval page of an owner-agent request says trusted owner-agent onboarding.", "the change's own requirement"),
 ]  # fmt: skip
 
+WINDOW = {
+    "id": "0123456789abcdef", "origin": "https://pdpp.example.org", "operator": "ops@example.org", "host": "ci-7", "pid": 4711, "process_started": 1.7e9,
+    "started": "2026-11-23T10:00:00Z", "scope": "post-deploy check", "expected_duration_s": 90, "boundaries": ["no fuzzing"], "report_dir": None,
+    "ended": "2026-11-23T10:01:00Z", "outcome": "not_conformant", "residue": ["the client dyn_7f3"], "reason": None, "run": None,
+}  # fmt: skip
 UNREACHED_WAIT = "needs 305 s of real waiting; --max-wait allows 60 s"
 FAILING: dict[str, Json] = {
     "POL-12": {"verdict": "WARN", "expected": "400 invalid_grant on the second redemption", "observed": "200 with a second bearer, ⟨access_token:4⟩"},
@@ -160,7 +165,7 @@ def sample(*, failing: bool) -> tuple[Json, list[Json]]:
         "interrupted": None,
         "messages": ["The page at /owner/login needed a second click."] if failing else [],
         "faults": ["approver: the second browser context closed early (TargetClosedError)"] if failing else [],
-        "window": {"operator": "ops@example.org", "scope": "post-deploy check"} if failing else None,
+        "window": WINDOW if failing else None,
         "discovery": {
             "documents": [
                 {"name": "Authorization server metadata", "url": "https://as.example.org/.well-known/oauth-authorization-server", "status": 200},

@@ -1,4 +1,4 @@
-"""`pdpp serve`, `pdpp verify` and the setup clients: options in, one sentence and an exit status out."""
+"""The `pdpp` command: options in, one sentence and an exit status out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pdpp.setup_commands import connect
+from pdpp.window import window
 
 SHAPE_NAMES = (
     "minimal",
@@ -38,6 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(window, name="window")
 
 
 @app.command()

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pdpp_conformance.feature_files import ScenarioFacts
     from pdpp_conformance.results import RowResult, ScenarioResult
     from pdpp_conformance.run import Run
+    from pdpp_conformance.target import Target
+    from pdpp_conformance.window import Record, Window
 
 _LETTERS = {
     Verdict.PASS: ("passed", ".", "PASS"),
@@ -60,6 +62,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--known-deviations", metavar="FILE", type=Path, help="requirements known not to be met; they still run"
     )
     group.addoption("--report-dir", metavar="DIR", type=Path, default=Path("reports/latest"), help="(reports/latest)")
+    group.addoption(
+        "--window",
+        action="store_true",
+        help="declare a verification window on loopback too; elsewhere there always is one",
+    )
     group.addoption("--seed", metavar="N", type=int, help="seed of everything random; printed, reproducible")
     group.addoption("--shuffle", action="store_true", help="run the scenarios in an order drawn from the seed")
 
@@ -130,6 +137,9 @@ class Session:
         self._results: dict[str, ScenarioResult] = {}
         self._selected: list[ScenarioFacts] = []
         self._run: Run | None = None
+        self._window: Window | None = None
+        self._window_record: Record | None = None
+        """What the window is closed with."""
         self._started = time.time()
         self._started_monotonic = time.monotonic()
         self._signal: str | None = None
@@ -199,6 +209,7 @@ class Session:
         from pdpp_conformance.recording import ReportError, prepare
         from pdpp_conformance.run import Run
         from pdpp_conformance.target import TargetError, read_target
+        from pdpp_conformance.window import WindowError
 
         option = self._config.getoption
         try:
@@ -208,8 +219,9 @@ class Session:
         except TargetError as error:
             raise pytest.UsageError(str(error)) from None
         try:
+            self._declare_window(target)
             prepare(self._report_dir)
-        except ReportError as error:
+        except (WindowError, ReportError) as error:
             self._messages.append(str(error))
             self._exit_status = ExitStatus.NOT_CONFORMANT
             return False
@@ -231,6 +243,21 @@ class Session:
                     self._fault(f"starting what takes its time ({tag})", error)
         return True
 
+    def _declare_window(self, target: Target) -> None:
+        """Open the verification window, before the first request and before anything of an earlier run is removed."""
+        if target.base_url is None and not target.window:
+            return  # spares the import
+        from pdpp_conformance.run import max_wait_of
+        from pdpp_conformance.run_window import open_window
+
+        self._window = open_window(
+            target,
+            asked=self._config.getoption("window"),
+            max_wait=max_wait_of(target),
+            scenarios=len(self._selected),
+            report_dir=self._report_dir.resolve(),
+        )
+
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
         self._signal = self._signal or signal.Signals(signum).name
         raise KeyboardInterrupt
@@ -242,6 +269,7 @@ class Session:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Clean up, write the report, decide the exit status."""
         if self._run is None:
+            self._close_window(None)
             if self._exit_status is not None:
                 session.exitstatus = self._exit_status
             elif exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
@@ -256,8 +284,6 @@ class Session:
             signal.signal(signal.SIGTERM, self._previous_handler or signal.SIG_DFL)
 
     def _finish(self, run: Run) -> int:
-        from pdpp_conformance.recording import ReportError, write
-
         try:
             run.close()
         except Exception as error:
@@ -265,18 +291,38 @@ class Session:
         objections = [f"left on the target: {left.what} ({left.why})" for left in run.residue]
         if run.target.limits.accept_residue:
             objections = []
+        status = self._write_report(run, objections)
+        problem = self._close_window(self._window_record)
+        return status if problem is None else self._write_report(run, [*objections, problem])
+
+    def _write_report(self, run: Run, objections: Sequence[str]) -> int:
+        """Write the report, and once more if a secret is found in it; return the exit status."""
+        from pdpp_conformance.recording import ReportError, write
+
         try:
             self._report = self._assemble(run, objections)
             write(self._report_dir, self._report, run.recorder.exchanges, run.redactor)
             leaks = run.redactor.leaks(self._report_dir)
             if leaks:
-                objections += [f"a secret stands in the report: {leak}" for leak in leaks]
+                objections = [*objections, *(f"a secret stands in the report: {leak}" for leak in leaks)]
                 self._report = self._assemble(run, objections)
                 write(self._report_dir, self._report, run.recorder.exchanges, run.redactor)
         except ReportError as error:
             self._messages.append(str(error))
             return ExitStatus.NOT_CONFORMANT
         return int(self._report["exit_status"])
+
+    def _close_window(self, record: Record | None) -> str | None:
+        """Close the window with that record, if there is one; return what went wrong."""
+        from pdpp_conformance.window import WindowError
+
+        if self._window is None:
+            return None
+        try:
+            self._window.close(record or self._window.closed("no report", []))
+        except WindowError as error:
+            return f"the verification window could not be closed: {error}"
+        return None
 
     def _tell(self, line: str) -> None:
         """Print a progress line, also while pytest captures the output of a scenario."""
@@ -436,6 +482,9 @@ class Session:
         found = getattr(run, "discovery", None)
         waiting = getattr(run, "waiting", None)
         ended = time.time()
+        if self._window is not None:
+            left = [f"{left.what}: {left.why}" for left in run.residue]
+            self._window_record = self._window.closed(outcome.word, left)
         return {
             "schema": "pdpp-conformance/run/1",
             "suite": {"version": __version__, "catalogue_digest": self._catalogue.digest},
@@ -460,7 +509,7 @@ class Session:
             "interrupted": self._signal,
             "messages": [*self._messages, *objections],
             "faults": list(self._faults),
-            "window": None,
+            "window": None if self._window_record is None else self._window_record.to_json(),
             "discovery": {"documents": _documents(found) if found else []},
             "counts": counts_of(rows),
             "tasks": judge_tasks(self._catalogue, results, self._selected),

@@ -152,8 +152,7 @@ class Run:
     @property
     def max_wait(self) -> float:
         """How many seconds the run may really wait in all."""
-        given = self.target.limits.max_wait
-        return DEFAULT_MAX_WAIT_SECONDS if given is None else given
+        return max_wait_of(self.target)
 
     def close(self) -> None:
         """Remove what was created, and end what was started; what cannot be removed is residue."""
@@ -719,6 +718,12 @@ class Run:
         for client in self._clients.values():
             if client.client_id == client_id:
                 self._revoke_tokens(client)
+
+
+def max_wait_of(target: Target) -> float:
+    """Return how many seconds a run against a target may really wait in all."""
+    given = target.limits.max_wait
+    return DEFAULT_MAX_WAIT_SECONDS if given is None else given
 
 
 def _described(target: Target) -> Target:

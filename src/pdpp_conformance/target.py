@@ -138,6 +138,17 @@ def read_target(
     )
 
 
+def read_place(path: Path | None, base_url: str | None) -> tuple[str | None, dict[str, Any]]:
+    """Return the deployment's URL and the target file's window settings, and look up no credentials.
+
+    Raises:
+        TargetError: the file is unusable, or the URL is none.
+    """
+    content = {} if path is None else _read_file(path)
+    chosen = content.get("base_url") if base_url is None else base_url
+    return None if chosen is None else _checked_url(chosen, "the URL").rstrip("/"), content.get("window", {})
+
+
 def _read_file(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")

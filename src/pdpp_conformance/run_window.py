@@ -1,0 +1,64 @@
+"""The window around a run: whether the target calls for one, and what the run says of itself in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pdpp_conformance.exchange import is_loopback
+from pdpp_conformance.target import Target
+from pdpp_conformance.window import Window, new_record, operator_named
+from pdpp_conformance.window_places import place_of
+
+DEFAULT_SCOPE = "conformance run"
+
+_SECONDS_A_SCENARIO = 2.0
+"""What a scenario against a deployment takes, on the generous side of the middle."""
+
+
+def calls_for_window(target: Target, *, asked: bool) -> bool:
+    """Whether a window has to be open: on every deployment but this machine's own, and there when asked for."""
+    if target.base_url is None:
+        return False
+    return asked or bool(target.window) or not all(is_loopback(url) for url in _urls(target))
+
+
+def open_window(target: Target, *, asked: bool, max_wait: float, scenarios: int, report_dir: Path) -> Window | None:
+    """Declare the run's window before its first request.
+
+    Args:
+        asked: open one on loopback, too.
+        max_wait: seconds that the run may really wait.
+        scenarios: how many scenarios it has.
+
+    Raises:
+        WindowError: another window is open, or there is nowhere to declare one.
+    """
+    if not calls_for_window(target, asked=asked):
+        return None
+    assert target.base_url is not None
+    record = new_record(
+        target.base_url,
+        operator=operator_named(target.window),
+        scope=f"{target.window.get('scope', DEFAULT_SCOPE)}, {scenarios} scenarios",
+        expected_duration_s=round(max_wait + scenarios * _SECONDS_A_SCENARIO, 1),
+        boundaries=_boundaries(target, max_wait),
+        report_dir=str(report_dir),
+    )
+    return Window.open(place_of(target.base_url, target.window), record)
+
+
+def _urls(target: Target) -> list[str]:
+    return [url for url in (target.base_url, target.authorization_server, target.mcp_url) if url is not None]
+
+
+def _boundaries(target: Target, max_wait: float) -> list[str]:
+    limits = target.limits
+    told = [f"requests to {', '.join(dict.fromkeys(_urls(target)))} only", f"real waits of {max_wait:g} s in all"]
+    if limits.requests is not None:
+        told.append(f"at most {limits.requests} requests")
+    if limits.requests_per_second is not None:
+        told.append(f"at most {limits.requests_per_second:g} requests a second")
+    told.append("fuzzing" if limits.allow_fuzzing else "no fuzzing")
+    told.append("guessing of user codes" if limits.allow_code_guessing else "no guessing of user codes")
+    told.append("what the run makes it removes at its end")
+    return [*told, *target.window.get("boundaries", [])]
