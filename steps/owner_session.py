@@ -74,7 +74,7 @@ def a_working_grant(run: Run) -> grants.Granted:
 
 @when("the owner looks for the grant in the list of grants", target_fixture="listed")
 def looks_for_grant(run: Run, grant: grants.Granted) -> grants.Listed:
-    return grants.find(run, grant)
+    return grants.find(run, grant.identifiers)
 
 
 @then("the grant is listed with a way to revoke it")

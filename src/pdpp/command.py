@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from pdpp.cleanup import cleanup
 from pdpp.setup_commands import connect
 from pdpp.window import window
 
@@ -40,6 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(window, name="window")
+app.command()(cleanup)
 
 
 @app.command()

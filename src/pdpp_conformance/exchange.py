@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -178,6 +179,10 @@ class Answer:
         return f"{self.status} {code[:60]}" if code else str(self.status)
 
 
+Watch = Callable[[str, str, Headers, bytes | None, Callable[[], Answer]], Answer]
+"""Takes method, URL, headers and body of a request, and sends it by its last argument."""
+
+
 class Recorder:
     """Sends requests for the parties of a scenario and keeps every exchange.
 
@@ -190,6 +195,8 @@ class Recorder:
         self.redactor = redactor
         self.exchanges: list[Exchange] = []
         self.scenario: str | None = None
+        self.watch: Watch | None = None
+        """Sees every request before it is sent."""
         self._before_request = before_request
         self._origins: set[str] = set()
         self._lock = threading.Lock()
@@ -252,7 +259,8 @@ class Recorder:
         carries_secret = any(name.lower() in ("authorization", "cookie") for name, _ in sent) or body is not None
         if carries_secret and not self.is_allowed(url):
             raise OffLimits(f"a request to {origin_of(url)} would carry a credential; it is not the origin under test")
-        return self._exchange(method, url, actor, sent, body, timeout)
+        exchange = partial(self._exchange, method, url, actor, sent, body, timeout)
+        return exchange() if self.watch is None else self.watch(method, url, sent, body, exchange)
 
     @contextmanager
     def beside_the_scenarios(self) -> Iterator[None]:

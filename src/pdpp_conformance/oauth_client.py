@@ -125,14 +125,12 @@ class OAuthClient:
         self.client_id = client_id
         self.name = name
         self.waiting = waiting
-        self.issued: list[str] = []
-        """Every access and refresh token it got, to be revoked at the end."""
         self._recorder = recorder
         self._discovery = discovery
         self._scope = scope
 
     def on_clock(self, waiting: Waiting) -> OAuthClient:
-        """Return the same client, waiting on another clock; what it is issued is revoked with the rest."""
+        """Return the same client, waiting on another clock."""
         other = copy.copy(self)
         other.waiting = waiting
         return other
@@ -212,19 +210,13 @@ class OAuthClient:
 
     def request_token(self, parameters: Parameters, *, headers: Mapping[str, str] | None = None) -> Answer:
         """Send a token request with just these parameters (RFC 6749 §3.2)."""
-        answer = self._recorder.send(
+        return self._recorder.send(
             "POST",
             self.endpoint("token_endpoint"),
             actor=self.name,
             form=list(parameters),
             headers=headers or {},
         )
-        self.issued += [
-            token
-            for token in (answer.member("access_token"), answer.member("refresh_token"))
-            if isinstance(token, str) and token
-        ]
-        return answer
 
     def redeem(self, device_code: str, parameters: Parameters = ()) -> Answer:
         """Send a token request for a device code (RFC 8628 §3.4); ``resource`` goes with it unless named otherwise."""

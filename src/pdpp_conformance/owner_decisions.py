@@ -30,6 +30,9 @@ MCP: Kind = "grant_scoped_mcp"
 OPPOSITE: dict[Act, Act] = {"approve": "deny", "deny": "approve"}
 OUTCOME_OF: dict[Act, str] = {"approve": "approved", "deny": "denied"}
 
+A_VERIFICATION_URI = "a verification URI"
+"""The name under which a run keeps one (:meth:`Run.once`)."""
+
 RACES = 3
 """How often a race is run; one that comes out right once has proven little."""
 
@@ -264,7 +267,7 @@ def sign_out(run: Run, who: Visitor) -> None:
 def owner_pages(run: Run, who: Visitor) -> list[str]:
     """Return the addresses at which the owner's other pages may be linked: what the metadata and the sign-in name."""
     after_sign_in = [] if who.signed_in is None else [who.signed_in.page.url]
-    verification = run.client().start("trusted_owner_agent").verification_uri
+    verification = run.once("a verification URI", lambda: run.client().start("trusted_owner_agent").verification_uri)
     issuer = run.discovery.issuer.rstrip("/") + "/"
     return list(dict.fromkeys(url for url in (*after_sign_in, verification, issuer) if run.recorder.is_allowed(url)))
 

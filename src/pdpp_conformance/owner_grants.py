@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from pdpp_conformance.discovery import DEVICE_CODE_GRANT
 from pdpp_conformance.html_pages import Choice, HtmlPage, named
@@ -67,8 +69,12 @@ class Listed:
     button: Choice | None
 
 
-def find(run: Run, grant: Granted) -> Listed:
+def find(run: Run, identifiers: Sequence[str], *, surely: bool = False) -> Listed:
     """Look for a grant in the owner's list.
+
+    Args:
+        identifiers: what may name it, most telling first.
+        surely: the grant may have ended, and no other's button may be taken for its own.
 
     Raises:
         Blocked: no page links to a list.
@@ -78,7 +84,7 @@ def find(run: Run, grant: Granted) -> Listed:
     for url in owner_pages(run, who):
         for link in named(who.open(url).page.links, run.target.approver.grants):
             page = who.press(link)
-            found = Listed(page, _button_of(page.page, grant, run))
+            found = Listed(page, _button_of(page.page, identifiers, run, surely=surely))
             if found.button is not None:
                 return found
     if found is None:
@@ -89,20 +95,32 @@ def find(run: Run, grant: Granted) -> Listed:
     return found
 
 
-def _button_of(page: HtmlPage, grant: Granted, run: Run) -> Choice | None:
-    """Return the button that revokes the grant: the one that stands closest to what names it, and alone with it."""
+def _button_of(page: HtmlPage, identifiers: Sequence[str], run: Run, *, surely: bool = False) -> Choice | None:
+    """Return the button that revokes the grant: the one that stands closest to what names it, and alone with it.
+
+    Where there is only one button it may be another grant's, this one having ended: ``surely`` wants it to name the
+    grant itself.
+    """
     buttons = named([*page.buttons, *page.links], run.target.approver.revoke)
-    for identifier in grant.identifiers:
-        near = [
-            (len(block), choice)
-            for choice in buttons
-            if (block := next((text for text in choice.surroundings() if identifier in text), None)) is not None
-        ]
-        closest = min((length for length, _ in near), default=0)
-        chosen = [choice for length, choice in near if length == closest]
+    for identifier in identifiers:
+        for choice in buttons:
+            if identifier in choice.form.url or identifier in dict(choice.pairs).values():
+                return choice
+        chosen = [] if surely and len(buttons) < 2 else _closest(page, identifier, run)
         if len(chosen) == 1:
             return chosen[0]
     return None
+
+
+def _closest(page: HtmlPage, identifier: str, run: Run) -> list[Choice]:
+    """Return the buttons that revoke something and stand closest to what names it."""
+    near = [
+        (len(block), choice)
+        for choice in named([*page.buttons, *page.links], run.target.approver.revoke)
+        if (block := next((text for text in choice.surroundings() if identifier in text), None)) is not None
+    ]
+    closest = min((length for length, _ in near), default=0)
+    return [choice for length, choice in near if length == closest]
 
 
 def revoke(run: Run) -> Granted:
@@ -116,17 +134,66 @@ def revoke(run: Run) -> Granted:
 
 def _revoke(run: Run) -> Granted:
     grant = granted(run)
-    button = find(run, grant).button
+    listed = find(run, grant.identifiers)
+    button = listed.button
     if button is None:
         raise Blocked(
             "the owner found no button that revokes the grant",
             unblock="approver.revoke in the target file, with the name that the button bears",
         )
-    for _ in range(MOST_CONFIRMATIONS):
-        button = _button_of(owner(run).press(button).page, grant, run)
-        if button is None:
-            break
+    _press(run, listed, button, grant.identifiers)
     return grant
+
+
+def _press(run: Run, listed: Listed, button: Choice, identifiers: Sequence[str]) -> None:
+    """Press the button, and confirm where asked; back at the list, what is left there is another grant's button."""
+    for _ in range(MOST_CONFIRMATIONS):
+        page = owner(run).press(button).page
+        confirmation = _button_of(page, identifiers, run)
+        if confirmation is None or urlsplit(page.url).path == urlsplit(listed.page.page.url).path:
+            return
+        button = confirmation
+
+
+def end_grant(run: Run, grant_id: str) -> bool:
+    """Revoke the grant in the owner's list that surely bears this id; return whether it was there.
+
+    Raises:
+        Blocked: no page links to a list.
+    """
+    _sign_in(run)
+    listed = find(run, [grant_id], surely=True)
+    if listed.button is None:
+        return False
+    _press(run, listed, listed.button, [grant_id])
+    return True
+
+
+def end_package(run: Run, package_id: str, grants: int) -> bool:
+    """Revoke the grants of a package that is in force, each by its button; return whether all were.
+
+    Args:
+        grants: how many it has. Where more buttons than that stand as close to its id, some are of other grants, and
+            none is pressed.
+
+    Raises:
+        Blocked: no page links to a list.
+    """
+    _sign_in(run)
+    for left in range(grants, 0, -1):
+        listed = find(run, [package_id])
+        buttons = _closest(listed.page.page, package_id, run)
+        if len(buttons) != left:
+            return False
+        owner(run).press(buttons[0])
+    return True
+
+
+def _sign_in(run: Run) -> None:
+    who = owner(run)
+    if who.signed_in is None:
+        for url in owner_pages(run, who):
+            who.sign_in_if_asked(who.open(url))
 
 
 def judge_listed(judge: Judgement, listed: Listed) -> None:

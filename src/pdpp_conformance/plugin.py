@@ -27,6 +27,7 @@ from pdpp_conformance.verdict import ExitStatus, FailOn, NotApplicable, Verdict
 if TYPE_CHECKING:
     from pdpp_conformance.deviations import Deviation
     from pdpp_conformance.feature_files import ScenarioFacts
+    from pdpp_conformance.journal import Journal
     from pdpp_conformance.results import RowResult, ScenarioResult
     from pdpp_conformance.run import Run
     from pdpp_conformance.target import Target
@@ -206,6 +207,7 @@ class Session:
     def _open(self) -> bool:
         """Prepare the report folder and open the run; say in one sentence why it cannot be."""
         from pdpp_conformance.discovery import Unreachable
+        from pdpp_conformance.journal import JournalError
         from pdpp_conformance.recording import ReportError, prepare
         from pdpp_conformance.run import Run
         from pdpp_conformance.target import TargetError, read_target
@@ -221,11 +223,12 @@ class Session:
         try:
             self._declare_window(target)
             prepare(self._report_dir)
-        except (WindowError, ReportError) as error:
+            journal = self._begin_journal(target)
+        except (WindowError, ReportError, JournalError) as error:
             self._messages.append(str(error))
             self._exit_status = ExitStatus.NOT_CONFORMANT
             return False
-        self._run = Run(target, self._report_dir, self._tell)
+        self._run = Run(target, self._report_dir, self._tell, journal)
         try:
             self._run.open()
         except Unreachable as error:
@@ -258,6 +261,16 @@ class Session:
             report_dir=self._report_dir.resolve(),
         )
 
+    def _begin_journal(self, target: Target) -> Journal | None:
+        """Begin to write down what the run makes, unless that goes with the bundled server."""
+        from pdpp_conformance.journal import Journal
+
+        if target.base_url is None:
+            return None
+        window_id = None if self._window is None else self._window.record.id
+        about = {"base_url": target.base_url, "approver": target.approver.kind, "window": window_id}
+        return Journal.begin(self._report_dir, about)
+
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
         self._signal = self._signal or signal.Signals(signum).name
         raise KeyboardInterrupt
@@ -288,7 +301,7 @@ class Session:
             run.close()
         except Exception as error:
             self._fault("cleaning up", error)
-        objections = [f"left on the target: {left.what} ({left.why})" for left in run.residue]
+        objections = [left.sentence for left in run.residue]
         if run.target.limits.accept_residue:
             objections = []
         status = self._write_report(run, objections)
@@ -483,7 +496,7 @@ class Session:
         waiting = getattr(run, "waiting", None)
         ended = time.time()
         if self._window is not None:
-            left = [f"{left.what}: {left.why}" for left in run.residue]
+            left = [left.sentence for left in run.residue]
             self._window_record = self._window.closed(outcome.word, left)
         return {
             "schema": "pdpp-conformance/run/1",

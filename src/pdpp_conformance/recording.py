@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pdpp_conformance.exchange import Exchange
+from pdpp_conformance.journal import JournalError, discard
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.report import write_html, write_junit
 
@@ -24,16 +25,19 @@ def prepare(directory: Path) -> None:
     """Make the folder, and remove what an earlier run left in it; files of other people stay.
 
     Raises:
-        ReportError: the folder cannot be made or written to.
+        ReportError: the folder cannot be made or written to, or a run that crashed has to be cleaned up after.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        discard(directory)
         for name in _OWN_FILES:
             (directory / name).unlink(missing_ok=True)
         shutil.rmtree(directory / _OWN_FOLDER, ignore_errors=True)
         probe = directory / ".writable"
         probe.touch()
         probe.unlink()
+    except JournalError as error:
+        raise ReportError(str(error)) from None
     except OSError as error:
         raise ReportError(
             f"the report folder {directory} is not writable ({error.strerror}); choose another --report-dir"

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -16,9 +16,10 @@ from pdpp_conformance.approver.approver import Approver, NoApprover, Page
 from pdpp_conformance.approver.browser import BrowserApprover
 from pdpp_conformance.approver.http import HttpApprover
 from pdpp_conformance.approver.pictures import Pictures
+from pdpp_conformance.cleanup import Cleanup, Residue
 from pdpp_conformance.data_offer import DataOffer, offer_of_schema, offer_of_target
 from pdpp_conformance.discovery import DEVICE_CODE_GRANT, Discovery, discover
-from pdpp_conformance.exchange import Answer, NoAnswer, OffLimits, Recorder
+from pdpp_conformance.exchange import Answer, OffLimits, Recorder
 from pdpp_conformance.mcp_client import McpSession
 from pdpp_conformance.oauth_client import DeviceAuthorization, Kind, OAuthClient, TokenResponse, read_token_response
 from pdpp_conformance.polling import Conversations
@@ -29,6 +30,7 @@ from pdpp_conformance.waiting import MovedClock, RealClock, Waiting, wait
 
 if TYPE_CHECKING:
     from pdpp_conformance.bundled import BundledServer
+    from pdpp_conformance.journal import Journal
     from pdpp_conformance.second_origin import SecondOrigin
 
 T = TypeVar("T")
@@ -56,36 +58,28 @@ EARLY: list[Callable[[Run], object]] = []
 """What else has to begin before the first scenario because it has to expire: whoever judges it adds it here."""
 
 
-@dataclass(frozen=True)
-class Residue:
-    """Something the run created and could not remove."""
-
-    what: str
-    why: str
-
-    def to_json(self) -> dict[str, str]:
-        return {"what": self.what, "why": self.why}
-
-
 class Run:
     """Everything that lasts as long as the run. Parties are made when first needed, and reused.
 
     Args:
         tell: prints one progress line.
+        journal: where it is written down what the run makes; ``None`` for the bundled server, which ends with it.
     """
 
-    def __init__(self, target: Target, report_dir: Path, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, target: Target, report_dir: Path, tell: Callable[[str], None], journal: Journal | None = None
+    ) -> None:
         self.target = target
         self.report_dir = report_dir
         self.redactor = Redactor()
         self.recorder = Recorder(self.redactor)
+        self.cleanup = Cleanup(self.recorder, journal)
         self.bundled: BundledServer | None = None
         self.residue: list[Residue] = []
         self.known_values: set[str] | None = None
         """Recognizable values of the owner's records, once they were read."""
         self._tell = tell
         self._clients: dict[str, OAuthClient] = {}
-        self._registered: list[tuple[str, str]] = []
         self.registered: dict[str, Mapping[str, Any]] = {}
         """The answer to each client's registration, by client id."""
         self._unredeemed: DeviceAuthorization | None = None
@@ -123,6 +117,7 @@ class Run:
         target = self.target
         assert target.base_url is not None
         self.discovery = discover(self.recorder, target, target.base_url)
+        self.cleanup.begin(self.discovery)
 
     def _open_bundled(self) -> None:
         """Start the bundled server; meanwhile the browser starts, which takes as long."""
@@ -160,8 +155,11 @@ class Run:
         self.conversations.stop()
         try:
             if hasattr(self, "discovery") and self.bundled is None:
-                self._clean_up()
+                from pdpp_conformance.cleanup_owner import OwnerOfRun
+
+                self.residue = self.cleanup.remove(OwnerOfRun(self))
         finally:
+            self.cleanup.close()
             for end in reversed(self._to_end):
                 end()
             if hasattr(self, "approver"):
@@ -222,7 +220,7 @@ class Run:
 
     def has_registered(self, client: OAuthClient) -> bool:
         """Whether the run itself registered a client, so that its metadata is known and the client's own."""
-        return any(client.client_id == client_id for client_id, _ in self._registered)
+        return self.cleanup.registered(client.client_id)
 
     def owner_token(self) -> TokenResponse:
         """Return the run's one owner token, from a trusted owner-agent device authorization.
@@ -548,7 +546,7 @@ class Run:
                 unblock="a registration endpoint, and client.registration: dynamic in the target file",
             )
         if wanted.registration != "dynamic" and wanted.client_id is not None:
-            if self._clients and name != "the owner agent":
+            if self._clients and name not in ("the client", "the owner agent"):
                 raise Blocked(
                     "the target file names one client, and this needs another",
                     unblock="client.registration: dynamic in the target file",
@@ -598,12 +596,8 @@ class Run:
                 "no clients can be registered: the metadata or the target file says so",
                 unblock="registration_endpoint in metadata, and client.registration: dynamic in the target file",
             )
-        headers = self._owner_session_headers()
-        answer = self.recorder.send("POST", endpoint, actor=actor, json_body=metadata, headers=headers)
-        client_id = answer.member("client_id")
-        if isinstance(client_id, str) and client_id:
-            self._registered.append((client_id, actor))
-        return answer
+        headers = self.owner_session_headers()
+        return self.recorder.send("POST", endpoint, actor=actor, json_body=metadata, headers=headers)
 
     def _register(self, name: str, grant_types: Sequence[str], added: Mapping[str, Any]) -> str:
         metadata: dict[str, Any] = {
@@ -628,14 +622,14 @@ class Run:
         self.registered[client_id] = answer.json_object()
         return client_id
 
-    def _owner_session_headers(self) -> dict[str, str]:
-        """The owner's session, where one is to be had: a client registered in it can be removed in it."""
+    def owner_session_headers(self) -> dict[str, str]:
+        """Return the owner's session, where one is to be had: a client registered in it can be removed in it."""
         if not isinstance(self.approver, BrowserApprover | HttpApprover):
             return {}
         try:
             self._sign_in_once(self.approver)
             cookies = self.approver.session_cookies()
-        except Blocked:
+        except (Conclusion, OffLimits):
             return {}
         return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies)} if cookies else {}
 
@@ -662,62 +656,20 @@ class Run:
                 continue
         return offer_of_schema(details_type, documents)
 
-    # -- cleaning up -------------------------------------------------------------------------------------------------
-
-    def _clean_up(self) -> None:
-        for client in self._clients.values():
-            if client.client_id not in {client_id for client_id, _ in self._registered}:
-                self._revoke_tokens(client)
-        headers: dict[str, str] | None = None
-        for client_id, name in self._registered:
-            if headers is None:
-                headers = self._owner_session_headers()
-            self._remove_client(client_id, name, headers)
-
-    def _revoke_tokens(self, client: OAuthClient) -> None:
-        for token in reversed(client.issued):
-            try:
-                answer = client.revoke(token)
-            except Conclusion as problem:
-                self.residue.append(Residue(f"a token of {client.name}", str(problem)))
-                return
-            if answer.status != 200:
-                self.residue.append(Residue(f"a token of {client.name}", f"revocation was answered {answer.summary}"))
-
     def remove_client(self, client: OAuthClient) -> Answer | None:
         """Remove a client that the run registered, as its owner (PDPP wire contract §3).
 
         Returns:
             The answer; ``None`` where the owner has no session to do it in.
         """
-        headers = self._owner_session_headers()
+        headers = self.owner_session_headers()
         if not headers:
             return None
-        answer = self._send_removal(client.client_id, "the owner", headers)
+        endpoint = self.discovery.endpoint("registration_endpoint")
+        answer = self.recorder.send("DELETE", f"{endpoint}/{client.client_id}", actor="the owner", headers=headers)
         if answer.status in (200, 204):
-            self._registered = [made for made in self._registered if made[0] != client.client_id]
             self._clients = {name: made for name, made in self._clients.items() if made is not client}
         return answer
-
-    def _send_removal(self, client_id: str, actor: str, headers: Mapping[str, str]) -> Answer:
-        endpoint = self.discovery.endpoint("registration_endpoint")
-        return self.recorder.send("DELETE", f"{endpoint}/{client_id}", actor=actor, headers=headers)
-
-    def _remove_client(self, client_id: str, name: str, headers: Mapping[str, str]) -> None:
-        problem = "the owner never signed in"
-        if headers and self.discovery.endpoint("registration_endpoint") is not None:
-            try:
-                answer = self._send_removal(client_id, "the harness, cleaning up", headers)
-            except (NoAnswer, OffLimits) as error:
-                problem = str(error)
-            else:
-                if answer.status in (200, 204):
-                    return
-                problem = f"removal was answered {answer.summary}"
-        self.residue.append(Residue(f"the client {name}", problem))
-        for client in self._clients.values():
-            if client.client_id == client_id:
-                self._revoke_tokens(client)
 
 
 def max_wait_of(target: Target) -> float:

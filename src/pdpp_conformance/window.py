@@ -260,6 +260,10 @@ class Window:
         place.unlock()
         return None
 
+    def leave_open(self) -> None:
+        """Give the lock back and leave the record as it is: what was to be done in the window is not done."""
+        self._place.unlock()
+
     def closed(self, outcome: str, residue: Sequence[str], *, reason: str | None = None) -> Record:
         """Return the record as it stands when the window is closed now."""
         return closed(self.record, outcome, residue, reason=reason)

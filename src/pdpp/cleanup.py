@@ -1,0 +1,47 @@
+"""`pdpp cleanup`: options in, one sentence a thing and an exit status out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+LEFT = 1
+"""Exit status: something is left on the target."""
+
+UNREACHABLE = 7
+USAGE = 64
+
+
+def cleanup(
+    report_dir: Annotated[Path, typer.Argument(help="The report folder of the run that crashed.")],
+    target: Annotated[Path | None, typer.Option("--target", metavar="FILE", help="The run's target file.")] = None,
+    base_url: Annotated[str | None, typer.Option("--base-url", metavar="URL", help="The run's deployment.")] = None,
+) -> None:
+    """Remove what a crashed run left on its target, and close its window. The owner's credentials come as for a run.
+
+    Exit status: 0 nothing is left, 1 something is, 7 the target cannot be reached.
+    """
+    from pdpp_conformance.after_crash import CleanupError, clean_up
+    from pdpp_conformance.journal import JournalError
+    from pdpp_conformance.target import TargetError
+    from pdpp_conformance.window import WindowError, WindowRefused
+
+    try:
+        done = clean_up(report_dir, target, base_url, typer.echo)
+    except WindowRefused as error:
+        _end(str(error), LEFT)
+    except (CleanupError, JournalError, TargetError, WindowError) as error:
+        _end(str(error), USAGE)
+    for left in done.residue:
+        typer.echo(left.sentence, err=True)
+    if done.problem is not None:
+        _end(done.problem, UNREACHABLE)
+    typer.echo(f"removed: {done.removed}, left: {len(done.residue)}")
+    raise typer.Exit(LEFT if done.residue and not done.accepted else 0)
+
+
+def _end(sentence: str, status: int) -> NoReturn:
+    typer.echo(f"pdpp: {sentence}", err=True)
+    raise typer.Exit(status)
