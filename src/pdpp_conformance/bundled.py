@@ -83,6 +83,11 @@ class BundledServer:
         """The folder whose documents it serves."""
         return self._server.parts.library.root
 
+    @property
+    def issuer(self) -> str:
+        """The authorization server, which may be on an origin of its own."""
+        return self._server.settings.issuer
+
     def start(self) -> None:
         """Start serving; return when it answers."""
         self._server.start()

@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pdpp_conformance.challenges import resource_metadata_of
-from pdpp_conformance.exchange import Answer, NoAnswer, Recorder, is_loopback, origin_of
+from pdpp_conformance.exchange import Answer, NoAnswer, Recorder, origin_of
 from pdpp_conformance.target import Target
+from pdpp_conformance.urls import is_web_url
 from pdpp_conformance.verdict import Unmet
 
 DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -68,7 +69,7 @@ class Discovery:
     def endpoint(self, name: str) -> str | None:
         """Return an endpoint's URL from the authorization server metadata, if it is advertised."""
         value = self.authorization_server.content.get(name)
-        return value if isinstance(value, str) and urlsplit(value).scheme in ("http", "https") else None
+        return value if is_web_url(value) else None
 
     @property
     def grant_types(self) -> Sequence[str]:
@@ -132,7 +133,7 @@ class Discovery:
             self.owner_agent_onboarding.get("query_base"),
             self.root_resource.content.get("pdpp_core_query_base"),
         ):
-            if isinstance(value, str):
+            if is_web_url(value):
                 return value
         return None
 
@@ -162,11 +163,7 @@ def discover(recorder: Recorder, target: Target, base_url: str) -> Discovery:
     challenge = _unauthenticated(reader, mcp_url)
     mcp_document = _mcp_metadata(reader, mcp_url, challenge)
     issuer = _issuer(target, base_url, root, mcp_document)
-    if (
-        origin_of(issuer) != origin_of(base_url)
-        and target.authorization_server is None
-        and not _same_trust(issuer, base_url)
-    ):
+    if origin_of(issuer) != origin_of(base_url) and not recorder.is_allowed(issuer):
         raise Unreachable(
             f"{base_url} names an authorization server on another origin, {origin_of(issuer)}; "
             "credentials go there only when the target file says so: set authorization_server and run again"
@@ -185,11 +182,11 @@ def discover(recorder: Recorder, target: Target, base_url: str) -> Discovery:
             f"{base_url} is an authorization server, and nothing there leads to its MCP resource; "
             "give the resource server's URL, or set mcp_url in a target file"
         )
-    resource = mcp_document.content.get("resource")
+    resource, named = mcp_document.content.get("resource"), metadata.content.get("issuer")
     return Discovery(
         base_url=base_url,
-        issuer=str(metadata.content.get("issuer") or issuer),
-        mcp_resource=resource if isinstance(resource, str) else mcp_url,
+        issuer=named if is_web_url(named) else issuer,
+        mcp_resource=resource if is_web_url(resource) else mcp_url,
         mcp_url=mcp_url,
         authorization_server=metadata,
         root_resource=root,
@@ -294,7 +291,7 @@ def _mcp_url(reader: _Reader, target: Target, base_url: str, root: Document) -> 
     block = root.content.get("pdpp_agent_discovery")
     hint = block.get("mcp") if isinstance(block, dict) else None
     named = hint.get("endpoint") if isinstance(hint, dict) else None
-    if isinstance(named, str) and origin_of(named) == origin_of(base_url):
+    if is_web_url(named) and origin_of(named) == origin_of(base_url):
         return named
     return f"{origin_of(base_url)}/mcp"
 
@@ -311,7 +308,7 @@ def _mcp_metadata(reader: _Reader, mcp_url: str, challenge: Answer | None) -> Do
     named = resource_metadata_of(challenge.headers("www-authenticate")) if challenge else None
     inserted = well_known(mcp_url, "oauth-protected-resource")
     urls = [inserted]
-    if named and origin_of(named) == origin_of(mcp_url) and named != inserted:
+    if is_web_url(named) and origin_of(named) == origin_of(mcp_url) and named != inserted:
         urls.insert(0, named)
     documents = []
     for url in urls:
@@ -326,14 +323,9 @@ def _issuer(target: Target, base_url: str, root: Document, mcp_document: Documen
         return target.authorization_server
     for document in (mcp_document, root):
         listed = document.content.get("authorization_servers")
-        if isinstance(listed, list) and listed and isinstance(listed[0], str) and urlsplit(listed[0]).netloc:
+        if isinstance(listed, list) and listed and is_web_url(listed[0]):
             return listed[0]
     return base_url
-
-
-def _same_trust(issuer: str, base_url: str) -> bool:
-    """Whether both are this machine's loopback, where two ports are one operator's."""
-    return is_loopback(issuer) and is_loopback(base_url)
 
 
 def _authorization_server_metadata(reader: _Reader, issuer: str) -> Document:

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import httpx
 
+from pdpp_conformance.bounded_http import MOST_BODY_BYTES, bounded_client, read_body, within
+from pdpp_conformance.politeness import Politeness
 from pdpp_conformance.redaction import Redactor
+from pdpp_conformance.urls import parts_of
 from pdpp_conformance.verdict import Unmet
 
 TIMEOUT_SECONDS = 10.0
-MOST_BODY_BYTES = 1024 * 1024
 FORM = "application/x-www-form-urlencoded"
 
 Headers = Sequence[tuple[str, str]]
@@ -40,7 +44,7 @@ class OffLimits(Exception):
 
 def is_loopback(url: str) -> bool:
     """Whether a URL's host is this machine."""
-    host = urlsplit(url).hostname or ""
+    host = parts_of(url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -50,9 +54,35 @@ def is_loopback(url: str) -> bool:
 
 
 def origin_of(url: str) -> str:
-    """Return a URL's origin: scheme, host and port, without a trailing slash."""
-    parts = urlsplit(url)
+    """Return a URL's origin: scheme, host and port, without a trailing slash; of what is no URL, nothing but ``://``."""
+    parts = parts_of(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def read_json(body: bytes | str) -> Any:
+    """Read JSON as RFC 8259 has it, without ``NaN`` and ``Infinity``, and without numbers that nobody can reckon with.
+
+    Raises:
+        ValueError: it is no JSON.
+        RecursionError: it is nested too deeply.
+    """
+    return json.loads(body, parse_constant=_no_constant, parse_int=_finite_integer, parse_float=_finite)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number beyond all bounds")
+    return number
+
+
+def _finite_integer(text: str) -> int:
+    _finite(text)
+    return int(text)
 
 
 @dataclass
@@ -140,9 +170,12 @@ class Answer:
             Unmet: it is not JSON.
         """
         try:
-            return json.loads(self.body)
+            return read_json(self.body)
         except (ValueError, RecursionError):
-            raise Unmet("a JSON body", f"{self.summary} ({self.media_type or 'no content type'})") from None
+            what = self.media_type or "no content type"
+            if self.exchange.truncated:
+                what += f", more than the {MOST_BODY_BYTES} bytes that are read"
+            raise Unmet("a JSON body", f"{self.summary} ({what})") from None
 
     def json_object(self) -> dict[str, Any]:
         """Return the body as a JSON object.
@@ -158,7 +191,7 @@ class Answer:
     def member(self, name: str) -> Any:
         """Return a member of the body if that is a JSON object and has it, else ``None``."""
         try:
-            value = json.loads(self.body)
+            value = read_json(self.body)
         except (ValueError, RecursionError):
             return None
         return value.get(name) if isinstance(value, dict) else None
@@ -188,34 +221,35 @@ class Recorder:
 
     Args:
         redactor: learns every secret that passes.
-        before_request: called before each request, to hold the run's limits.
+        politeness: holds the run's limits.
+        authorities: certificates (PEM) that are trusted besides the public ones.
     """
 
-    def __init__(self, redactor: Redactor, *, before_request: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, redactor: Redactor, *, politeness: Politeness | None = None, authorities: Path | None = None
+    ) -> None:
         self.redactor = redactor
         self.exchanges: list[Exchange] = []
         self.scenario: str | None = None
+        self.politeness = politeness or Politeness()
         self.watch: Watch | None = None
         """Sees every request before it is sent."""
-        self._before_request = before_request
         self._origins: set[str] = set()
         self._lock = threading.Lock()
-        self._client = httpx.Client(
-            timeout=TIMEOUT_SECONDS,
-            follow_redirects=False,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=50, max_keepalive_connections=20),
-        )
+        self._client = bounded_client(TIMEOUT_SECONDS, authorities=authorities)
         # httpx keeps cookies of its own accord, and would send the owner's session along with everybody's requests.
         self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def allow_origin(self, url: str) -> None:
         """Count the origin of ``url`` as the deployment's own."""
-        self._origins.add(origin_of(url))
+        origin = origin_of(url)
+        if not origin.endswith("://"):
+            self._origins.add(origin)
 
     def is_allowed(self, url: str) -> bool:
         """Whether a request to ``url`` goes to the deployment, over TLS or to this machine."""
-        return origin_of(url) in self._origins and (urlsplit(url).scheme == "https" or is_loopback(url))
+        origin = origin_of(url)
+        return origin in self._origins and (origin.startswith("https://") or is_loopback(url))
 
     def send(
         self,
@@ -236,10 +270,11 @@ class Recorder:
         Args:
             bearer: an access token for the ``Authorization`` header (RFC 6750 §2.1).
             basic: a client id and secret for HTTP Basic.
-            timeout: seconds for each phase of the exchange.
+            timeout: seconds for each read; all of the exchange may take twice as long.
 
         Raises:
             NoAnswer: the connection failed, or the answer did not come in time.
+            Blocked: the run's requests are used up, or this endpoint hangs.
             OffLimits: the request carries a credential and the URL is not the deployment's.
         """
         sent: list[tuple[str, str]] = [*(headers.items() if isinstance(headers, Mapping) else headers)]
@@ -286,8 +321,8 @@ class Recorder:
     def _exchange(
         self, method: str, url: str, actor: str, headers: Headers, body: bytes | None, timeout: float
     ) -> Answer:
-        if self._before_request is not None:
-            self._before_request()
+        self.politeness.before(url)
+        timeout = self.politeness.timeout(url, timeout)
         exchange = Exchange(
             number=0,
             scenario=None,
@@ -302,9 +337,11 @@ class Recorder:
         received = b""
         try:
             request = self._client.build_request(method, url, headers=list(headers), content=body, timeout=timeout)
-            received = self._receive(request, exchange, started + timeout * 2)
+            with within(timeout * 2):
+                received = self._receive(request, exchange)
         except httpx.TimeoutException:
-            exchange.error = f"no answer within {timeout:g} s"
+            exchange.error = f"no answer within {time.monotonic() - started:.0f} s"
+            self.politeness.silence(url)
         except httpx.HTTPError as error:
             exchange.error = f"{type(error).__name__}: {error}"[:300]
         except (httpx.InvalidURL, UnicodeError, ValueError) as error:
@@ -315,25 +352,17 @@ class Recorder:
             raise NoAnswer("an HTTP answer", self.redactor.redact(exchange.error or "none"))
         return Answer(exchange, received)
 
-    def _receive(self, request: httpx.Request, exchange: Exchange, deadline: float) -> bytes:
+    def _receive(self, request: httpx.Request, exchange: Exchange) -> bytes:
         response = self._client.send(request, stream=True)
         try:
-            chunks: list[bytes] = []
-            for chunk in response.iter_bytes():
-                exchange.response_bytes += len(chunk)
-                if exchange.response_bytes > MOST_BODY_BYTES:
-                    exchange.truncated = True
-                    break
-                if time.monotonic() > deadline:
-                    raise httpx.ReadTimeout("the body did not end in time")
-                chunks.append(chunk)
+            body = read_body(response)
         finally:
             response.close()
-        received = b"".join(chunks)
+        exchange.response_bytes, exchange.truncated = body.length, body.truncated
         exchange.status = response.status_code
         exchange.response_headers = [(name, value) for name, value in response.headers.multi_items()]
-        exchange.response_body = received.decode("utf-8", "replace")
-        return received
+        exchange.response_body = body.content.decode("utf-8", "replace")
+        return body.content
 
     def _learn(self, exchange: Exchange) -> None:
         redactor = self.redactor
@@ -353,6 +382,6 @@ class Recorder:
                 redactor.register_from_html(body)
             elif "json" in media_type:
                 try:
-                    redactor.register_from_json(json.loads(body))
+                    redactor.register_from_json(read_json(body))
                 except (ValueError, RecursionError):
                     continue

@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import urlencode, urljoin, urlunsplit
 
 from lxml import etree, html
+
+from pdpp_conformance.urls import parts_of
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -88,7 +90,7 @@ class Choice:
         """Return the URL under which a GET form asks: its own query gives way to what is sent."""
         if self.is_link:
             return self.form.url
-        return urlunsplit((*urlsplit(self.form.url)[:3], urlencode(self.pairs), ""))
+        return urlunsplit((*parts_of(self.form.url)[:3], urlencode(self.pairs), ""))
 
     def surroundings(self) -> Iterator[str]:
         """Yield what stands around it, the nearest first: the text, addresses and hidden values of each block."""
@@ -155,7 +157,7 @@ class HtmlPage:
     @cached_property
     def _base(self) -> str:
         bases = [] if self._root is None else self._root.xpath("//base/@href")
-        return urljoin(self.url, str(bases[0])) if bases else self.url
+        return _joined(self.url, str(bases[0])) if bases else self.url
 
     @cached_property
     def buttons(self) -> tuple[Choice, ...]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pdpp_conformance.discovery import DEVICE_CODE_GRANT, Discovery, Document, well_known
 from pdpp_conformance.exchange import Answer, NoAnswer, Recorder, is_loopback, origin_of
 from pdpp_conformance.judgement import Judgement
+from pdpp_conformance.urls import parts_of
 from pdpp_conformance.verdict import Blocked, NotApplicable, Unmet
 
 HOSTILE_HOST = "hostile.invalid"
@@ -48,7 +49,7 @@ def same_at(judge: Judgement, recorder: Recorder, url: str, document: Document) 
 def secure_url(judge: Judgement, value: Any, what: str, *, query: bool = False, fragment: bool = False) -> None:
     """An https URL; plain http passes on loopback, with a note."""
     text = value if isinstance(value, str) else ""
-    parts = urlsplit(text)
+    parts = parts_of(text)
     clean = (query or not (parts.query or text.endswith("?"))) and (fragment or "#" not in text)
     lab = parts.scheme == "http" and is_loopback(text)
     if lab:

@@ -14,7 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus
+
+from pdpp_conformance.urls import parts_of
 
 SHORTEST_SECRET = 4
 """Characters below which a value is too common to be replaced everywhere."""
@@ -72,7 +74,7 @@ class Redactor:
 
     def register_from_url(self, url: str) -> None:
         """Remember the secrets in a URL's query string."""
-        self.register_from_form(urlsplit(url).query)
+        self.register_from_form(parts_of(url).query)
 
     def register_from_json(self, value: Any) -> None:
         """Remember the secrets among a JSON value's members, however deep."""

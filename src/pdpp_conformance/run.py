@@ -133,6 +133,7 @@ class Run:
             self.approver.prepare()
             self.bundled = starting.result()
         self.target = replace(self.target, base_url=self.bundled.base_url)
+        self.recorder.allow_origin(self.bundled.issuer)
         self.waiting = MovedClock(self.bundled.now, self.bundled.advance)
 
     def _register_known_secrets(self) -> None:

@@ -7,11 +7,12 @@ import json
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from pdpp_conformance.exchange import Exchange, origin_of
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.run import Run
+from pdpp_conformance.urls import parts_of
 from pdpp_conformance.verdict import Blocked
 
 _BROWSER = "owner's browser"
@@ -117,7 +118,7 @@ def judge_user_codes_kept(judge: Judgement, run: Run) -> None:
         exchange.number: where
         for exchange in run.recorder.exchanges
         for where, url in _urls(exchange)
-        if urlsplit(url).netloc and origin_of(url) not in own
+        if parts_of(url).netloc and origin_of(url) not in own
         if any(code in unquote(url) for code in codes)
     }
     carried = sum(
@@ -144,7 +145,7 @@ def _verification_origins(run: Run) -> set[str]:
         try:
             members = json.loads(exchange.response_body or "")
             uri = members.get("verification_uri_complete") if isinstance(members, dict) else None
-            if isinstance(uri, str) and urlsplit(uri).netloc:
+            if isinstance(uri, str) and parts_of(uri).netloc:
                 origins.add(origin_of(uri))
         except (ValueError, RecursionError):
             continue

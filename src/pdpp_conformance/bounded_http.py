@@ -1,0 +1,167 @@
+"""An HTTP client that no server can hold up or fill up: one deadline for a whole exchange, one limit for its body."""
+
+from __future__ import annotations
+
+import ssl
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import certifi
+import httpcore
+import httpx
+
+MOST_BODY_BYTES = 1024 * 1024
+_MOST_CONNECTIONS = 50
+_MOST_IDLE_CONNECTIONS = 20
+
+_DEADLINE: ContextVar[float | None] = ContextVar("when the exchange has to be over", default=None)
+
+
+@dataclass(frozen=True)
+class Body:
+    """What of a response body was read."""
+
+    content: bytes
+    length: int
+    """How many bytes came before the reading ended, as they were transferred."""
+    truncated: bool
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Let this thread's exchanges be over within ``seconds``, whatever the server does.
+
+    A client's own timeouts hold for one read each: a server that sends a byte a second never runs into them.
+    """
+    token = _DEADLINE.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _DEADLINE.reset(token)
+
+
+def bounded_client(timeout: float, *, authorities: Path | None = None) -> httpx.Client:
+    """Return a client that keeps to :func:`within`, follows no redirect and reads nothing from the environment.
+
+    Args:
+        timeout: seconds for each read and write.
+        authorities: certificates (PEM) that are trusted besides the public ones.
+
+    Raises:
+        OSError: ``authorities`` cannot be read.
+        ssl.SSLError: it holds no certificates.
+    """
+    context = trusting(authorities)
+    transport = httpx.HTTPTransport(verify=context, trust_env=False)
+    transport.close()
+    transport._pool = httpcore.ConnectionPool(
+        ssl_context=context,
+        max_connections=_MOST_CONNECTIONS,
+        max_keepalive_connections=_MOST_IDLE_CONNECTIONS,
+        network_backend=_Backend(),
+    )
+    return httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False, transport=transport)
+
+
+def trusting(authorities: Path | None) -> ssl.SSLContext:
+    """Return a context that trusts the public certification authorities, and those of a PEM file besides.
+
+    Raises:
+        OSError: the file cannot be read.
+        ssl.SSLError: it holds no certificates.
+    """
+    context = ssl.create_default_context(cafile=certifi.where())
+    if authorities is not None:
+        context.load_verify_locations(cafile=authorities)
+    return context
+
+
+def read_body(response: httpx.Response) -> Body:
+    """Read a streamed response's body, decoded, and of it no more than ``MOST_BODY_BYTES``.
+
+    A coding other than gzip and deflate, or several, is left as it came: small answers may decode to huge ones.
+
+    Raises:
+        httpx.HTTPError: the body does not come to its end.
+    """
+    limited = _limited(response.iter_raw())
+    coding = response.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        return limited
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    try:
+        content = unpacker.decompress(limited.content, MOST_BODY_BYTES)
+    except zlib.error:
+        return limited
+    return Body(content, limited.length, limited.truncated or bool(unpacker.unconsumed_tail))
+
+
+def _limited(chunks: Iterable[bytes]) -> Body:
+    kept: list[bytes] = []
+    length = 0
+    for chunk in chunks:
+        left = MOST_BODY_BYTES - length
+        length += len(chunk)
+        kept.append(chunk[:left])
+        if length > MOST_BODY_BYTES:
+            return Body(b"".join(kept), length, truncated=True)
+    return Body(b"".join(kept), length, truncated=False)
+
+
+def _left(timeout: float | None, error: type[Exception]) -> float | None:
+    deadline = _DEADLINE.get()
+    if deadline is None:
+        return timeout
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise error("the exchange did not end in time")
+    return left if timeout is None else min(timeout, left)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection whose every read and write ends by the deadline."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        left = _left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Backend(httpcore.NetworkBackend):
+    """Opens connections that keep to the deadline."""
+
+    def __init__(self) -> None:
+        self._backend = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        left = _left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._backend.connect_tcp(host, port, left, local_address, socket_options))
