@@ -235,6 +235,7 @@ class Recorder:
         self.watch: Watch | None = None
         """Sees every request before it is sent."""
         self._origins: set[str] = set()
+        self._own: set[str] = set()
         self._lock = threading.Lock()
         self._client = bounded_client(TIMEOUT_SECONDS, authorities=authorities)
         # httpx keeps cookies of its own accord, and would send the owner's session along with everybody's requests.
@@ -245,6 +246,14 @@ class Recorder:
         origin = origin_of(url)
         if not origin.endswith("://"):
             self._origins.add(origin)
+
+    def own_origin(self, url: str) -> None:
+        """Count the origin of ``url`` as the harness's own: a browser may go there, credentials may not."""
+        self._own.add(origin_of(url))
+
+    def is_own(self, url: str) -> bool:
+        """Whether ``url`` is served by the harness."""
+        return origin_of(url) in self._own
 
     def is_allowed(self, url: str) -> bool:
         """Whether a request to ``url`` goes to the deployment, over TLS or to this machine."""

@@ -82,6 +82,8 @@ def second_origin(run: Run) -> SecondOrigin:
     if run.second_origin is None:
         run.second_origin = SecondOrigin()
         run.second_origin.start()
+        for host in ("localhost", "127.0.0.1"):
+            run.recorder.own_origin(f"http://{host}:{run.second_origin.port}")
         run.at_end(run.second_origin.stop)
     return run.second_origin
 

@@ -200,11 +200,11 @@ class Session:
             return (yield)
         self._previous_handler = signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
-        if not self._open():
+        if not self._open(session):
             session.items.clear()
         return (yield)
 
-    def _open(self) -> bool:
+    def _open(self, session: pytest.Session) -> bool:
         """Prepare the report folder and open the run; say in one sentence why it cannot be."""
         from pdpp_conformance.discovery import Unreachable
         from pdpp_conformance.journal import JournalError
@@ -228,6 +228,8 @@ class Session:
             self._messages.append(str(error))
             self._exit_status = ExitStatus.NOT_CONFORMANT
             return False
+        if target.base_url is not None:
+            self._plan(target, session.items)
         self._run = Run(target, self._report_dir, self._tell, journal)
         try:
             self._run.open()
@@ -270,6 +272,29 @@ class Session:
         window_id = None if self._window is None else self._window.record.id
         about = {"base_url": target.base_url, "approver": target.approver.kind, "window": window_id}
         return Journal.begin(self._report_dir, about)
+
+    def _plan(self, target: Target, items: list[pytest.Item]) -> None:
+        """Tell what the run will cost the deployment; where not all of it may be spent, what must hold comes first."""
+        from pdpp_conformance.plan import plan
+        from pdpp_conformance.run import max_wait_of
+
+        rows = {row for facts in self._selected for row in facts.requirement_ids if row in self._catalogue.requirements}
+        waits = sum(bool({"expires", "paced"}.intersection(facts.tags)) for facts in self._selected)
+        planned = plan(
+            target,
+            rows=len(rows),
+            scenarios=len(self._selected),
+            waits=waits,
+            max_wait=max_wait_of(target),
+        )
+        for line in planned.lines:
+            self._tell(line)
+        if planned.is_short:
+            items.sort(
+                key=lambda item: min(
+                    (_RANKS.index(mark.name) for mark in item.iter_markers() if mark.name in _RANKS), default=0
+                )
+            )
 
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
         self._signal = self._signal or signal.Signals(signum).name
@@ -540,6 +565,9 @@ class Session:
         why = ("the run ended before its scenarios did", "a run that comes to its end")
         return {row: why for facts in self._selected if facts.id not in done for row in facts.requirement_ids}
 
+
+_RANKS = ("must", "profile", "should", "derived", "advisory")
+"""The levels' markers, what must hold first."""
 
 _FACTS: pytest.StashKey[Any] = pytest.StashKey()
 

@@ -22,6 +22,7 @@ from pdpp_conformance.discovery import DEVICE_CODE_GRANT, Discovery, discover
 from pdpp_conformance.exchange import Answer, OffLimits, Recorder
 from pdpp_conformance.mcp_client import McpSession
 from pdpp_conformance.oauth_client import DeviceAuthorization, Kind, OAuthClient, TokenResponse, read_token_response
+from pdpp_conformance.plan import politeness_towards
 from pdpp_conformance.polling import Conversations
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.target import Credentials, Target
@@ -72,7 +73,9 @@ class Run:
         self.target = target
         self.report_dir = report_dir
         self.redactor = Redactor()
-        self.recorder = Recorder(self.redactor)
+        self.recorder = Recorder(
+            self.redactor, politeness=politeness_towards(target), authorities=target.certification_authorities
+        )
         self.cleanup = Cleanup(self.recorder, journal)
         self.bundled: BundledServer | None = None
         self.residue: list[Residue] = []
@@ -153,6 +156,7 @@ class Run:
     def close(self) -> None:
         """Remove what was created, and end what was started; what cannot be removed is residue."""
         self.recorder.scenario = None
+        self.recorder.politeness.begin_cleaning_up()
         self.conversations.stop()
         try:
             if hasattr(self, "discovery") and self.bundled is None:

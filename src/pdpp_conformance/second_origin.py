@@ -35,6 +35,11 @@ class SecondOrigin:
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="second-origin")
 
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.server_port
+
     def start(self) -> None:
         """Serve, in a thread."""
         self._thread.daemon = True

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import jsonschema
 import yaml
 
+from pdpp_conformance.bounded_http import trusting
 from pdpp_conformance.specification import specification_root
 
 ApproverKind = Literal["browser", "http", "manual", "none"]
@@ -91,6 +92,8 @@ class Target:
     console: str | None = None
     """The URL of the deployment's setup page, where no document leads to it."""
     limits: Limits = Limits()
+    certification_authorities: Path | None = None
+    """Certificates (PEM) that are trusted besides the public ones."""
     window: Mapping[str, Any] = field(default_factory=dict)
     attestations: Mapping[str, str] = field(default_factory=dict)
     setup_client: tuple[str, ...] | None = None
@@ -132,6 +135,7 @@ def read_target(
         repository=_folder(content["repository"], path) if path and "repository" in content else None,
         console=_checked_url(content["console"], "console") if "console" in content else None,
         limits=replace(limits, max_wait=max_wait) if max_wait is not None else limits,
+        certification_authorities=_authorities(content, path, environment),
         window=content.get("window", {}),
         attestations=content.get("attestations", {}),
         setup_client=tuple(content["setup_client"]["command"]) if "setup_client" in content else None,
@@ -199,6 +203,26 @@ def _folder(named: str, file: Path) -> Path:
     if not folder.is_dir():
         raise TargetError(f"repository {named[:200]!r} is no folder, seen from the target file {file}; correct it")
     return folder
+
+
+def _authorities(content: Mapping[str, Any], path: Path | None, environment: Mapping[str, str]) -> Path | None:
+    """Return the file of certificates to trust: the target file's, beside which it is looked for, or SSL_CERT_FILE's.
+
+    Raises:
+        TargetError: it holds none.
+    """
+    named = environment.get("SSL_CERT_FILE") or content.get("certification_authorities")
+    if named is None:
+        return None
+    file = Path(named) if path is None or "SSL_CERT_FILE" in environment else path.parent / named
+    try:
+        trusting(file)
+    except OSError as error:  # ssl.SSLError is one
+        where = "SSL_CERT_FILE" if environment.get("SSL_CERT_FILE") else "certification_authorities"
+        raise TargetError(
+            f"{where}: {file} holds no certificates in PEM ({type(error).__name__}); name the file of the authority"
+        ) from None
+    return file
 
 
 def _approver(content: Mapping[str, Any]) -> ApproverWords:

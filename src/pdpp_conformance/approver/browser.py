@@ -157,7 +157,7 @@ class BrowserApprover:
         """
         tab, words = self.session.tab(), self.words
         pressed = () if approve is None else words.approve if approve else words.deny
-        with CaughtRedirect(tab, redirect_uri) as client:
+        with self.session.guard.letting_pass(redirect_uri), CaughtRedirect(tab, redirect_uri) as client:
             seen = self.visit(url)
             for _ in range(MOST_PAGES):
                 decides = seen.offers(words.approve) and seen.offers(words.deny)

@@ -13,6 +13,7 @@ from playwright.sync_api import TimeoutError as TookTooLong
 
 from pdpp_conformance.approver.approver import Page
 from pdpp_conformance.approver.chromium import chromium_args, find_chromium
+from pdpp_conformance.approver.guard import Guard
 from pdpp_conformance.approver.page_reader import first_line, read_page
 from pdpp_conformance.exchange import Exchange, Recorder
 from pdpp_conformance.verdict import Blocked
@@ -92,6 +93,7 @@ class BrowserSession:
         self._actor = actor
         self._context: BrowserContext | None = None
         self._responses: list[Response] = []
+        self.guard = Guard(chromium.recorder)
         self.requests = 0
         """How many requests the browser made."""
         self.requested: list[Requested] = []
@@ -108,13 +110,13 @@ class BrowserSession:
 
     def tab(self) -> Tab:
         """Return the first tab; it is opened once, and again where it was closed."""
-        return self.context.pages[0] if self.context.pages else self.context.new_page()
+        return self.context.pages[0] if self.context.pages else self._new_tab()
 
     @contextmanager
     def another_tab(self) -> Iterator[Tab]:
         """Open a tab beside the first, and close it again."""
         self.tab()
-        tab = self.context.new_page()
+        tab = self._new_tab()
         try:
             yield tab
         finally:
@@ -126,14 +128,16 @@ class BrowserSession:
         """Open a URL; return the answer that the page came with.
 
         Raises:
-            Blocked: it does not open.
+            Blocked: it does not open, or the run's requests are used up.
         """
+        politeness = self._chromium.recorder.politeness
+        politeness.check(url)
         try:
             response = tab.goto(url, wait_until="load", timeout=STEP_TIMEOUT_MS)
         except Error as error:
-            raise Blocked(
-                f"the browser could not open the page: {first_line(error)}", unblock="a verification URI that opens"
-            ) from None
+            if isinstance(error, TookTooLong):
+                politeness.silence(url)
+            raise self._not_opened(error) from None
         self.note_responses()
         return response
 
@@ -146,6 +150,7 @@ class BrowserSession:
         Raises:
             Blocked: it cannot be done.
         """
+        self._chromium.recorder.politeness.check(tab.url)
         try:
             tab.evaluate(_REMEMBER_PAGE)
             before = self.requests
@@ -185,6 +190,21 @@ class BrowserSession:
                 self._context.close()
         self._context = None
 
+    def _not_opened(self, error: Error) -> Blocked:
+        if "ERR_BLOCKED_BY_CLIENT" in error.message and self.guard.refused:
+            return Blocked(
+                f"the owner's pages lead to {self.guard.refused[-1]}, which is not under test; nothing was sent there",
+                unblock="authorization_server in the target file, if that origin is the deployment's",
+            )
+        return Blocked(
+            f"the browser could not open the page: {first_line(error)}", unblock="a verification URI that opens"
+        )
+
+    def _new_tab(self) -> Tab:
+        tab = self.context.new_page()
+        self.guard.watch(tab)
+        return tab
+
     def _changes(self, tab: Tab, within_ms: int) -> bool:
         try:
             tab.wait_for_function(_PAGE_CHANGED, polling=15, timeout=within_ms)
@@ -198,6 +218,7 @@ class BrowserSession:
     def _note_request(self, request: Request) -> None:
         self.requested.append(Requested(request.url, request.headers.get("referer")))
         self.requests += 1
+        self._chromium.recorder.politeness.count()
         del self.requested[:-MOST_REMEMBERED_REQUESTS]
 
 
