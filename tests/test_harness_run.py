@@ -154,9 +154,8 @@ class TestReports:
     def test_nothing_else_is_left(self, metadata_run: Ended) -> None:
         """The report folder holds the reports, none of them half written."""
         names = {path.name for path in metadata_run.report_dir.iterdir()}
-        assert {"run.json", "exchanges.jsonl", "report.html", "junit.xml"} <= names <= {
-            "run.json", "exchanges.jsonl", "report.html", "junit.xml", "attachments"
-        }  # fmt: skip
+        files = {"run.json", "exchanges.jsonl", "report.html", "junit.xml", "run.har"}
+        assert files <= names <= {*files, "attachments"}
 
 
 # -- targets that are none ---------------------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ from typing import Any
 from pdpp_conformance.exchange import Exchange
 from pdpp_conformance.journal import JournalError, discard
 from pdpp_conformance.redaction import Redactor
-from pdpp_conformance.report import write_html, write_junit
+from pdpp_conformance.report import write_har, write_html, write_junit
 
-_OWN_FILES = ("run.json", "exchanges.jsonl", "report.html", "junit.xml")
+_OWN_FILES = ("run.json", "exchanges.jsonl", "report.html", "junit.xml", "run.har")
 _OWN_FOLDER = "attachments"
 
 
@@ -58,6 +58,7 @@ def write(directory: Path, run: Mapping[str, Any], exchanges: Sequence[Exchange]
         _replace(directory / "exchanges.jsonl", "".join(f"{line}\n" for line in lines))
         write_html(redacted_run, redacted_exchanges, directory)
         write_junit(redacted_run, directory)
+        write_har(redacted_run, redacted_exchanges, directory)
     except OSError as error:
         raise ReportError(
             f"the report cannot be written to {directory} ({error.strerror}); choose another --report-dir"

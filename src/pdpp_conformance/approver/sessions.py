@@ -234,11 +234,14 @@ def _to_exchange(response: Response, actor: str) -> Exchange:
         received = response.headers_array()
     except Error:
         received = []
+    timing = request.timing
+    started = timing["startTime"] / 1000 if timing["startTime"] > 0 else time.time()
     return Exchange(
         number=0,
         scenario=None,
         actor=actor,
-        at=time.time(),
+        at=started,
+        elapsed_s=max(timing["responseEnd"], timing["responseStart"], 0.0) / 1000,
         method=request.method,
         url=response.url,
         request_headers=list(request.headers.items()),

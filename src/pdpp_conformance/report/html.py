@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pdpp_conformance.report import summary, text
+from pdpp_conformance.report.curl import curl_line
 from pdpp_conformance.report.findings import RED, Row, blocked, findings, known_deviations
 
 BODY_LIMIT = 4096
@@ -45,6 +46,7 @@ class _Exchange:
     answer: str
     request: _Message
     response: _Message | None
+    curl: str | None
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,7 @@ def _exchange(data: Mapping[str, Any], limit: int) -> _Exchange:
         answer=_status(response["status"]) if response else "no response",
         request=_message(f"{request['method']} {request['url']}", request, limit, None),
         response=response and _message(_status(response["status"]), response, limit, response),
+        curl=curl_line(data),
     )
 
 

@@ -20,13 +20,15 @@ _VISIBLE: dict[int, str] = {
     **{code: f"⟦U+{code:04X}⟧" for code in (*_BIDI_CONTROLS, *_LINE_CONTROLS)},
     **{code: f"\\u{code:04x}" for code in (*_NONCHARACTERS, *_SURROGATES)},
 }
-_INVISIBLE = re.compile("[" + "".join(re.escape(chr(code)) for code in _VISIBLE) + "]")
+INVISIBLE = re.compile("[" + "".join(re.escape(chr(code)) for code in _VISIBLE) + "]")
+"""A control character that is to be made visible."""
+
 _MARKUP = re.compile(r"(`[^`\n]+`|\*\*[^*\n]+\*\*)")
 
 
 def printable(text: str) -> str:
     """The text with CRLF as a line feed and every other control character but tab and line feed made visible."""
-    return _INVISIBLE.sub(lambda match: _VISIBLE[ord(match[0])], text.replace("\r\n", "\n"))
+    return INVISIBLE.sub(lambda match: _VISIBLE[ord(match[0])], text.replace("\r\n", "\n"))
 
 
 def shorten(text: str, limit: int) -> str:
