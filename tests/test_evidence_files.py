@@ -63,11 +63,13 @@ class _Echo(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def echo() -> Iterator[tuple[str, list[tuple[str, str, dict[str, str], bytes]]]]:
-    handler = type("Handler", (_Echo,), {"received": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    class Handler(_Echo):
+        received: list[tuple[str, str, dict[str, str], bytes]] = []  # noqa: RUF012 - this test's own
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", handler.received
+    yield f"http://127.0.0.1:{server.server_port}", Handler.received
     server.shutdown()
     server.server_close()
 
