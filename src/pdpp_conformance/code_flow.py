@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from pdpp_conformance import drawing
 from pdpp_conformance.approver.approver import Page
 from pdpp_conformance.approver.browser import BrowserApprover
 from pdpp_conformance.approver.redirection import Arrival
@@ -85,13 +85,13 @@ def new_request(run: Run, details: Sequence[Mapping[str, Any]]) -> CodeRequest:
     """
     require_code_flow(run)
     client = client_of_both_flows(run)
-    verifier = secrets.token_urlsafe(48)
+    verifier = drawing.token_urlsafe(48)
     run.redactor.register(verifier, "code_verifier")
     parameters = {
         **client.request_parameters("grant_scoped_mcp", details),
         "response_type": "code",
         "redirect_uri": REDIRECT_URI,
-        "state": secrets.token_urlsafe(16),
+        "state": drawing.token_urlsafe(16),
         "code_challenge": _unpadded(hashlib.sha256(verifier.encode()).digest()),
         "code_challenge_method": "S256",
     }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
-from pdpp_conformance import code_flow
+from pdpp_conformance import code_flow, drawing
 from pdpp_conformance.approver.redirection import Arrival
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
@@ -116,7 +115,7 @@ def redeem_as_authorization_code(run: Run, device: DeviceAuthorization, what: st
             ("code", device.device_code if what == "device code" else device.user_code),
             ("redirect_uri", REDIRECT_URI),
             ("client_id", device.client.client_id),
-            ("code_verifier", secrets.token_urlsafe(48)),
+            ("code_verifier", drawing.token_urlsafe(48)),
         ]
     )
 

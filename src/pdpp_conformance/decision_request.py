@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from playwright.sync_api import APIResponse, Error, Route
 
+from pdpp_conformance import drawing
 from pdpp_conformance.approver.browser import BrowserApprover
 from pdpp_conformance.approver.page_reader import first_line
 from pdpp_conformance.approver.sessions import BrowserSession
@@ -206,4 +206,4 @@ def _text(payload: object) -> str:
 
 
 def _another(value: str) -> str:
-    return secrets.token_urlsafe(max(len(value), 4))[: max(len(value), 4)]
+    return drawing.token_urlsafe(max(len(value), 4))[: max(len(value), 4)]

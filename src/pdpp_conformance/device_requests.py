@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from pdpp_conformance import drawing
 from pdpp_conformance.discovery import DEVICE_CODE_GRANT
 from pdpp_conformance.exchange import Answer, is_loopback, origin_of
 from pdpp_conformance.judgement import Judgement
@@ -119,7 +119,7 @@ def another_resource(run: Run) -> str:
 
 def unknown_client_id() -> str:
     """Return a client id that nobody registered."""
-    return f"nobody-{secrets.token_hex(8)}"
+    return f"nobody-{drawing.token_hex(8)}"
 
 
 def almost_the_device_grant() -> str:
@@ -154,7 +154,7 @@ def in_place_of_code(device: DeviceAuthorization, what: str) -> str:
     code = device.device_code
     changed = "A" if code[-1] != "A" else "B"
     substitutes = {
-        "a code that nobody issued": secrets.token_urlsafe(32),
+        "a code that nobody issued": drawing.token_urlsafe(32),
         "the user code": device.user_code,
         "the device code with one letter changed": code[: len(code) // 2] + changed + code[len(code) // 2 + 1 :],
         "the device code in capitals": code.upper(),
@@ -192,7 +192,7 @@ def redeem_in_parallel(device: DeviceAuthorization, times: int) -> list[Answer]:
 def redeem_three_bad_codes(run: Run, device: DeviceAuthorization) -> list[Answer]:
     """Redeem an unknown code, another client's code, and one that was redeemed."""
     foreign = start(run, run.client("another client"), "grant_scoped_mcp")
-    return [device.client.redeem(code) for code in (secrets.token_urlsafe(32), foreign.device_code, device.device_code)]
+    return [device.client.redeem(code) for code in (drawing.token_urlsafe(32), foreign.device_code, device.device_code)]
 
 
 def approve_around_restart(run: Run, device: DeviceAuthorization, moment: str) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import re
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from pdpp_conformance import code_flow
+from pdpp_conformance import code_flow, drawing
 from pdpp_conformance.challenge_checks import scopes_named
 from pdpp_conformance.discovery import Document
 from pdpp_conformance.exchange import Answer, NoAnswer
@@ -77,7 +76,7 @@ def judge_answering_advertised(judge: Judgement, run: Run) -> None:
         raise NotApplicable("introspection, revocation and registration are all advertised")
     for name in unadvertised:
         path = _CONTRACT_PATHS[name]
-        beside = _knock(run, f"{issuer}{path}-{secrets.token_hex(4)}", "POST")
+        beside = _knock(run, f"{issuer}{path}-{drawing.token_hex(4)}", "POST")
         answer = _knock(run, f"{issuer}{path}", "POST")
         hidden = _speaks_oauth(answer) and not _speaks_oauth(beside)
         observed = f"{path} answers {answer.summary}" if hidden and answer is not None else "nothing there"

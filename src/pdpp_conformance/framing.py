@@ -6,7 +6,6 @@ RFC 6749 §10.13, RFC 9700 §4.16: the page is framed in a real browser, and wha
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
@@ -15,6 +14,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Error
 from playwright.sync_api import Page as Tab
 
+from pdpp_conformance import drawing
 from pdpp_conformance.approver.approver import Page
 from pdpp_conformance.approver.sessions import BrowserSession
 from pdpp_conformance.forgery import owner_at_browser, second_origin
@@ -58,7 +58,7 @@ def frame_it(run: Run, framed: Framed) -> None:
     origin.page("/control", f"<!doctype html><title>Control</title><p>{_CONTROL}")
     for site, base in origin.sites(framed.page.url).items():
         # A path of its own each time: the browser may keep what it got.
-        path = f"/framing-{secrets.token_hex(4)}"
+        path = f"/framing-{drawing.token_hex(4)}"
         frames = f'<iframe name="own" src="/control"></iframe><iframe name="theirs" src="{escape(framed.page.url)}">'
         origin.page(path, f"<!doctype html><title>A page of another origin</title>{frames}</iframe>")
         with framed.session.another_tab() as tab:
@@ -121,7 +121,7 @@ def _error(run: Run) -> Framed:
     endpoint = run.discovery.endpoint("authorization_endpoint")
     if endpoint is None:
         raise NotApplicable("the metadata advertises no authorization endpoint, whose error page could be framed")
-    query = urlencode({"response_type": "code", "client_id": f"unknown-{secrets.token_hex(8)}", "state": "any"})
+    query = urlencode({"response_type": "code", "client_id": f"unknown-{drawing.token_hex(8)}", "state": "any"})
     framed = _opened(owner_at_browser(run).session, f"{endpoint}{'&' if '?' in endpoint else '?'}{query}")
     if not framed.page.text.strip():
         raise NotApplicable("the authorization endpoint answers an unknown client with nothing to see")

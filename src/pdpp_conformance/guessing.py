@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import Protocol
 
+from pdpp_conformance import drawing
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.oauth_client import DeviceAuthorization
 from pdpp_conformance.owner_decisions import visitor, wrong_code
@@ -145,7 +145,7 @@ class _Passwords:
         return page if page.page.sign_in is None else self._who.try_password(page, password)
 
     def wrong(self) -> Visit:
-        return self._send(secrets.token_urlsafe(18))
+        return self._send(drawing.token_urlsafe(18))
 
     def right(self) -> bool:
         password = self._run.target.owner_password

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 
+from pdpp_conformance import drawing
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.metadata_checks import secure_url
@@ -61,7 +61,7 @@ def require_active(run: Run, token: TokenResponse) -> None:
 
 def ask_with_get(run: Run) -> Answer:
     """Ask with GET, about a token that nobody issued: a real one would be told in a URL."""
-    url = f"{_endpoint(run)}?token={secrets.token_urlsafe(16)}"
+    url = f"{_endpoint(run)}?token={drawing.token_urlsafe(16)}"
     return run.recorder.send("GET", url, actor="the resource server", basic=_credentials(run))
 
 
@@ -73,9 +73,9 @@ def ask_as(run: Run, who: str, token: TokenResponse) -> Answer:
     if who == "with a client's access token as its only credential":
         return run.recorder.send("POST", _endpoint(run), actor=who, form=parameters, bearer=token.access_token)
     identifier = run.target.introspection.identifier if run.target.introspection else "conformance"
-    wrong = (identifier, secrets.token_urlsafe(24))
+    wrong = (identifier, drawing.token_urlsafe(24))
     if who == "by a name that nobody has":
-        wrong = (f"nobody-{secrets.token_hex(8)}", secrets.token_urlsafe(24))
+        wrong = (f"nobody-{drawing.token_hex(8)}", drawing.token_urlsafe(24))
     return run.recorder.send("POST", _endpoint(run), actor=who, form=parameters, basic=wrong)
 
 
@@ -99,7 +99,7 @@ def _expired(run: Run) -> str:
 
 
 INACTIVE: Mapping[str, Callable[[Run], str]] = {
-    "a token that nobody issued": lambda _run: secrets.token_urlsafe(32),
+    "a token that nobody issued": lambda _run: drawing.token_urlsafe(32),
     "a token with one letter changed": _changed,
     "a token that its client revoked": _revoked,
     "a token that has expired": _expired,

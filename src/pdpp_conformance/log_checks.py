@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-
+from pdpp_conformance import drawing
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Blocked, Excluded
@@ -31,7 +30,7 @@ def use_every_credential(run: Run) -> None:
     device = run.client().start("grant_scoped_mcp", run.one_stream())
     device.poll_at_once()
     client, bearer = device.client, run.client_token().access_token
-    for secret in (secrets.token_urlsafe(32), device.user_code, bearer):
+    for secret in (drawing.token_urlsafe(32), device.user_code, bearer):
         client.redeem(secret)
         client.refresh(secret)
     run.rest("/streams", bearer, actor="a bearer")
@@ -42,7 +41,7 @@ def use_every_credential(run: Run) -> None:
     run.recorder.send("GET", complete, actor="a stranger's browser")
     try:
         run.introspect(bearer)
-        client.revoke(secrets.token_urlsafe(32))
+        client.revoke(drawing.token_urlsafe(32))
     except Blocked:
         return
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pdpp_conformance import drawing
 from pdpp_conformance.discovery import DEVICE_CODE_GRANT
 from pdpp_conformance.exchange import Answer, NoAnswer
 from pdpp_conformance.run import Run
@@ -161,7 +161,7 @@ def _with_secrets(run: Run) -> Iterator[Sent]:
     """Send secrets that open nothing, under the names of secrets, in requests that are to be refused."""
 
     def secret(word: str) -> str:
-        value = f"planted{secrets.token_hex(12)}"
+        value = f"planted{drawing.token_hex(12)}"
         run.redactor.register(value, word)
         return value
 

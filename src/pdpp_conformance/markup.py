@@ -7,10 +7,10 @@ may stop them and leave the hole.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from pdpp_conformance import drawing
 from pdpp_conformance.approver.approver import Page
 from pdpp_conformance.approver.browser import BrowserApprover
 from pdpp_conformance.forgery import owner_at_browser
@@ -51,7 +51,7 @@ def client_named_in_markup(run: Run) -> tuple[OAuthClient, str]:
     Raises:
         NotApplicable: the deployment takes no such name.
     """
-    word = f"Probe{secrets.token_hex(3)}"
+    word = f"Probe{drawing.token_hex(3)}"
     run.client()  # the positive control: others are registered
     name = f"a client named in markup, {word}"
     try:
@@ -77,7 +77,7 @@ def look_at_purpose(run: Run) -> Probe:
     Raises:
         NotApplicable: the deployment refuses such a purpose.
     """
-    word = f"Probe{secrets.token_hex(3)}"
+    word = f"Probe{drawing.token_hex(3)}"
     details = [{**entry, "purpose_description": _text(word)} for entry in run.one_stream()]
     client = run.client()
     try:
@@ -91,7 +91,7 @@ def look_at_purpose(run: Run) -> Probe:
 def look_at_code(run: Run, device: DeviceAuthorization, way: str) -> Probe:
     """Give markup for a user code, by ``the complete verification URI`` or ``typing``, and look at what answers."""
     owner = owner_at_browser(run)
-    word = f"Probe{secrets.token_hex(3)}"
+    word = f"Probe{drawing.token_hex(3)}"
     text = f'{word}"><{_TAG}>x</{_TAG}>'
     if way == "typing":
         return _probe(owner, word, owner.enter_code(text, device.verification_uri))

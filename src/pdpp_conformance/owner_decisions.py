@@ -6,7 +6,6 @@ Whether a decision counted is read from what the polling client is told (RFC 862
 from __future__ import annotations
 
 import re
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from threading import Barrier
 from typing import Literal
 from urllib.parse import urlsplit
 
+from pdpp_conformance import drawing
 from pdpp_conformance.device_requests import start
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.html_pages import Choice
@@ -538,7 +538,7 @@ Answered = dict[str, tuple[Shape, float]]
 def wrong_code(like: str) -> str:
     """Return a code that nobody issued, of the same letters and punctuation as an issued one."""
     letters = [character for character in like if character.isalnum()]
-    made = "".join(secrets.choice(letters) if character.isalnum() else character for character in like)
+    made = "".join(drawing.choice(letters) if character.isalnum() else character for character in like)
     return made if made != like else wrong_code(like) if len(set(letters)) > 1 else f"{like}{letters[0]}"
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pdpp_conformance import drawing
 from pdpp_conformance.device_requests import unknown_client_id
 from pdpp_conformance.exchange import Answer, origin_of
 from pdpp_conformance.judgement import Judgement
@@ -106,7 +106,7 @@ def revoke_as(run: Run, held: Held, who: str) -> Answer:
 
 def revoke_unknown(run: Run) -> Answer:
     """Let the client revoke a token that nobody issued."""
-    return run.client().revoke(secrets.token_urlsafe(32))
+    return run.client().revoke(drawing.token_urlsafe(32))
 
 
 def require_revoked(run: Run, held: Held) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 
+from pdpp_conformance import drawing
 from pdpp_conformance.device_requests import Requested, ask
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
@@ -20,7 +20,7 @@ def unfit_scope(run: Run, what: str) -> str:
         NotApplicable: there is none of the kind named.
     """
     if what == "nobody knows":
-        return f"no-such-scope-{secrets.token_hex(4)}"
+        return f"no-such-scope-{drawing.token_hex(4)}"
     if what == "is malformed":
         return 'no"such\\scope'
     only_owners = scopes_of(run, run.owner_token()) - scopes_of(run, run.client_token())
