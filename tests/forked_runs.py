@@ -1,121 +1,200 @@
-"""Runs of the specification against the bundled server, each in a process forked from one that imported everything.
+"""Runs of the specification against the bundled server, each forked from one process that has collected all scenarios.
 
-A run would otherwise spend more time on imports than on requests, and would notice when the code changes under it.
+Imports, collection and the look-up of steps would otherwise take longer than the requests of most runs; and no run
+notices when the code changes under it.
 """
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
-import re
+import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from multiprocessing import get_context
-from multiprocessing.connection import wait
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import mcp.client  # noqa: F401  imported once here instead of in every run
 import playwright.sync_api  # noqa: F401
 import pytest
-import pytest_bdd  # noqa: F401
+from pytest_bdd.feature import get_feature
+from pytest_bdd.parser import Step
 
 import pdpp_conformance.bundled
 import pdpp_conformance.plugin
 import pdpp_conformance.run  # noqa: F401
+from pdpp_conformance.feature_files import ScenarioFacts, scenario_items
 
 ROOT = Path(__file__).resolve().parents[1]
-RUN_SECONDS = 240.0
+RUN_SECONDS = 600.0
 """What one run of the specification may take."""
+SEED = 1
+"""Every run draws the same random values, so that two give the same verdicts."""
 
-_TAG = re.compile(r"@([A-Z]{3}-\d{2,3})\b")
-
-
-def scenarios_by_row() -> dict[str, set[Path]]:
-    """Return the feature files in which each requirement is judged."""
-    files: dict[str, set[Path]] = {}
-    for path in sorted((ROOT / "features").rglob("*.feature")):
-        for row in _TAG.findall(path.read_text(encoding="utf-8")):
-            files.setdefault(row, set()).add(path)
-    return files
+Selection = Callable[[ScenarioFacts], bool]
 
 
-class ForkedRun:
-    """One run of the specification.
+@dataclass(frozen=True)
+class Plan:
+    """One run of the specification that is to be made.
 
-    Args:
+    Attributes:
         name: what the run is called, and its folder.
-        arguments: what pytest is given besides.
-        folder: where the run's own report folder is made.
-        environment: variables that are set for the run.
+        selects: which scenarios it has.
+        environment: variables that are set for it.
+        approver: who plays the owner.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
-        self.name = name
-        self._report = folder / name
-        self._report.mkdir(parents=True, exist_ok=True)
-        command = ["-q", "--assert=plain", "-p", "no:cacheprovider", "--report-dir", str(self._report), *arguments]
-        self._process = get_context("fork").Process(target=_specification, args=(environment, command, self._said))
-        self._process.start()
-        self._ends = time.monotonic() + RUN_SECONDS
+    name: str
+    selects: Selection
+    environment: Mapping[str, str] = field(default_factory=dict)
+    approver: str = "browser"
 
-    @property
-    def sentinel(self) -> int:
-        """What can be waited for until the process has ended."""
-        return self._process.sentinel
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the process has ended; one that takes too long is ended."""
-        if self._process.is_alive() and time.monotonic() > self._ends:
-            self._process.terminate()
-        return not self._process.is_alive()
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that is over.
 
-    @property
-    def status(self) -> int | None:
-        """The run's exit status, once it is over."""
-        self._process.join()
-        return self._process.exitcode
+    Attributes:
+        status: its exit status; negative where a signal ended it.
+        report: what it wrote to ``run.json``; ``None`` where it wrote nothing.
+        last_line: the last thing that it said.
+    """
 
-    def report(self) -> Mapping[str, Any] | None:
-        """Return what the run wrote to ``run.json``; ``None`` where it wrote nothing."""
+    plan: Plan
+    status: int
+    report: Mapping[str, Any] | None
+    last_line: str
+
+
+Told = Callable[[FinishedRun], Iterable[Plan]]
+"""Takes a run that is over, and returns those that are to be made because of it."""
+
+
+def run_all(plans: Iterable[Plan], *, jobs: int, folder: Path, told: Told) -> None:
+    """Make these runs, at most ``jobs`` at a time, in processes of their own; tell each as soon as it is over.
+
+    Raises:
+        RuntimeError: the specification cannot be collected.
+    """
+    forking = _Forking(plans, jobs, folder, told)
+    command = ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "-s", "--assert=plain", "--seed", str(SEED)]
+    # What a failure looks like in source is not told, and finding it takes longer than the scenario did.
+    command += ["-qq", "--no-header", "--tb=native", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
+    status = int(pytest.main([*command, str(ROOT / "features")], plugins=[forking]))
+    if forking.is_child:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)  # nothing of the parent's is to be ended here
+    if not forking.began:
+        raise RuntimeError(f"the specification cannot be collected (pytest ended with {status})")
+
+
+class _Forking:
+    """The pytest plugin: where pytest would run what it collected, a process is forked for each run instead."""
+
+    def __init__(self, plans: Iterable[Plan], jobs: int, folder: Path, told: Told) -> None:
+        self._waiting = deque(plans)
+        self._jobs = jobs
+        self._folder = folder
+        self._told = told
+        self._running: dict[int, tuple[Plan, float]] = {}
+        self.began = False
+        self.is_child = False
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        self.began = bool(session.items) and not session.testsfailed
+        if self.began:
+            scenarios = scenario_items(session.items)
+            facts = {item.nodeid: ScenarioFacts(item, ROOT) for item in scenarios}
+            _look_steps_up_once(session, scenarios)
+            gc.collect()
+            gc.freeze()
+            plan = self._fork_all()
+            if plan is not None:
+                self._become(plan, session, facts)
+        session.config.option.collectonly = not self.is_child
+        return (yield)
+
+    def _fork_all(self) -> Plan | None:
+        """Fork until every run is over. In a forked process, return the plan of its run."""
         try:
-            written: Mapping[str, Any] = json.loads((self._report / "run.json").read_text(encoding="utf-8"))
+            while self._waiting or self._running:
+                while self._waiting and len(self._running) < self._jobs:
+                    plan = self._waiting.popleft()
+                    pid = os.fork()
+                    if pid == 0:
+                        self.is_child = True
+                        return plan
+                    self._running[pid] = plan, time.monotonic() + RUN_SECONDS
+                self._wait()
+        finally:
+            if not self.is_child:
+                for pid in self._running:
+                    os.kill(pid, signal.SIGTERM)
+        return None
+
+    def _wait(self) -> None:
+        pid, ended = os.waitpid(-1, os.WNOHANG)
+        if pid in self._running:
+            plan, _ = self._running.pop(pid)
+            self._waiting.extend(self._told(self._finished(plan, os.waitstatus_to_exitcode(ended))))
+            return
+        for running, (_, ends) in self._running.items():
+            if time.monotonic() > ends:
+                os.kill(running, signal.SIGKILL)
+        time.sleep(0.01)
+
+    def _finished(self, plan: Plan, status: int) -> FinishedRun:
+        report = self._folder / plan.name
+        try:
+            written: Mapping[str, Any] | None = json.loads((report / "run.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return None
-        return written
+            written = None
+        said = [line for line in (report / "said.txt").read_text(encoding="utf-8").splitlines() if line.strip()]
+        return FinishedRun(plan, status, written, said[-1][:300] if said else "nothing was said")
 
-    def last_line(self) -> str:
-        """Return the last thing that the run said."""
-        lines = [line for line in self._said.read_text(encoding="utf-8").splitlines() if line.strip()]
-        return lines[-1][:300] if lines else "nothing was said"
-
-    @property
-    def _said(self) -> Path:
-        return self._report / "said.txt"
-
-
-def _specification(environment: Mapping[str, str], command: Sequence[str], said: Path) -> None:
-    """Run pytest in this process, which was forked for it."""
-    os.chdir(ROOT)
-    os.environ.update(environment)
-    with said.open("wb") as file:
-        os.dup2(file.fileno(), sys.stdout.fileno())
-        os.dup2(file.fileno(), sys.stderr.fileno())
-    status = int(pytest.main(list(command)))
-    sys.stdout.flush()
-    os._exit(status)  # nothing of the parent's is to be ended here
+    def _become(self, plan: Plan, session: pytest.Session, facts: Mapping[str, ScenarioFacts]) -> None:
+        """Make this process, which was forked for it, the one of a run."""
+        self._running.clear()
+        os.chdir(ROOT)
+        os.environ.update(plan.environment)
+        report = self._folder / plan.name
+        report.mkdir(parents=True, exist_ok=True)
+        with (report / "said.txt").open("wb") as file:
+            sys.stdout.flush()
+            os.dup2(file.fileno(), sys.stdout.fileno())
+            os.dup2(file.fileno(), sys.stderr.fileno())
+        option = session.config.option
+        option.report_dir, option.approver = report, plan.approver
+        session.items[:] = [item for item in session.items if item.nodeid in facts and plan.selects(facts[item.nodeid])]
+        session.config.hook.pytest_collection_finish(session=session)
 
 
-def finished(starts: Iterable[Callable[[], ForkedRun]], jobs: int) -> Iterator[ForkedRun]:
-    """Start runs, at most ``jobs`` at a time, and yield each as soon as it is over."""
-    waiting = list(starts)
-    running: list[ForkedRun] = []
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            running.append(waiting.pop(0)())
-        wait([run.sentinel for run in running], timeout=1.0)
-        for run in [run for run in running if run.is_over]:
-            running.remove(run)
-            yield run
+def _look_steps_up_once(session: pytest.Session, scenarios: Iterable[pytest.Function]) -> None:
+    """Find the definition of each step now; pytest-bdd tries all definitions whenever a step is reached.
+
+    Every definition is visible to every scenario here: they come from plugins, not from the scenarios' folders.
+    """
+    module = importlib.import_module("pytest_bdd.scenario")  # the package's attribute of that name is a function
+    look_up = module.find_fixturedefs_for_step
+    found: dict[tuple[str, str], list[Any]] = {}
+
+    def remembered(step: Step, fixturemanager: Any, node: Any) -> list[Any]:
+        key = step.type, step.name
+        if key not in found:
+            found[key] = list(look_up(step, fixturemanager, node))
+        return found[key]
+
+    for item in scenarios:
+        feature = get_feature(str(item.path.parent), item.path.name)
+        example = item.callspec.params.get("_pytest_bdd_example", {}) if hasattr(item, "callspec") else {}
+        for step in feature.scenarios[item.originalname].render(example).steps:
+            remembered(step, session._fixturemanager, item)
+    module.__dict__[look_up.__name__] = remembered

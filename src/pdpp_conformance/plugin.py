@@ -129,7 +129,6 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._root = specification_root()
-        self._report_dir: Path = config.invocation_params.dir / config.getoption("report_dir")
         self._catalogue = self._read_catalogue()
         self._deviations = self._read_deviations()
         self._fail_on = FailOn(config.getoption("fail_on"))
@@ -151,6 +150,11 @@ class Session:
         """What the run ends with where it could not begin."""
         self._report: dict[str, Any] | None = None
         self._previous_handler: Any = None
+
+    @property
+    def _report_dir(self) -> Path:
+        directory: Path = self._config.invocation_params.dir / self._config.getoption("report_dir")
+        return directory
 
     def _read_catalogue(self) -> Catalogue:
         try:
