@@ -12,6 +12,8 @@ import json
 import os
 import signal
 import sys
+import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -19,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import mcp.client  # noqa: F401  imported once here instead of in every run
 import playwright.sync_api  # noqa: F401
 import pytest
@@ -29,6 +32,7 @@ import pdpp_conformance.bundled
 import pdpp_conformance.plugin
 import pdpp_conformance.run  # noqa: F401
 from pdpp_conformance.feature_files import ScenarioFacts, scenario_items
+from pdpp_conformance.target import Credentials
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN_SECONDS = 600.0
@@ -85,7 +89,7 @@ def run_all(plans: Iterable[Plan], *, jobs: int, folder: Path, told: Told) -> No
     forking = _Forking(plans, jobs, folder, told)
     command = ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "-s", "--assert=plain", "--seed", str(SEED)]
     # What a failure looks like in source is not told, and finding it takes longer than the scenario did.
-    command += ["-qq", "--no-header", "--tb=native", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
+    command += ["--verdicts-only", "-qq", "--no-header", "--tb=native", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
     status = int(pytest.main([*command, str(ROOT / "features")], plugins=[forking]))
     if forking.is_child:
         sys.stdout.flush()
@@ -114,8 +118,10 @@ class _Forking:
             scenarios = scenario_items(session.items)
             facts = {item.nodeid: ScenarioFacts(item, ROOT) for item in scenarios}
             _look_steps_up_once(session, scenarios)
+            _serve_once()
             gc.collect()
             gc.freeze()
+            assert threading.active_count() == 1, threading.enumerate()
             plan = self._fork_all()
             if plan is not None:
                 self._become(plan, session, facts)
@@ -175,6 +181,18 @@ class _Forking:
         option.report_dir, option.approver = report, plan.approver
         session.items[:] = [item for item in session.items if item.nodeid in facts and plan.selects(facts[item.nodeid])]
         session.config.hook.pytest_collection_finish(session=session)
+
+
+def _serve_once() -> None:
+    """Start the bundled server and stop it, so that what is imported and compiled on the way is there already."""
+    server = pdpp_conformance.bundled.BundledServer("not in use", Credentials("not in use", "not in use"))
+    server.start()
+    try:
+        with httpx.Client(base_url=server.base_url, trust_env=False) as client:
+            for path in ("/", "/owner/login", "/device", "/grants", "/connect"):
+                client.get(path, headers={"Accept": "text/html"})
+    finally:
+        server.stop()
 
 
 def _look_steps_up_once(session: pytest.Session, scenarios: Iterable[pytest.Function]) -> None:

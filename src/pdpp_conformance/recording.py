@@ -65,6 +65,20 @@ def write(directory: Path, run: Mapping[str, Any], exchanges: Sequence[Exchange]
         ) from None
 
 
+def write_verdicts(directory: Path, run: Mapping[str, Any], redactor: Redactor) -> None:
+    """Write ``run.json`` alone, every secret replaced by its label.
+
+    Raises:
+        ReportError: it cannot be written.
+    """
+    try:
+        _write_json(directory / "run.json", redactor.redact_all(run))
+    except OSError as error:
+        raise ReportError(
+            f"the report cannot be written to {directory} ({error.strerror}); choose another --report-dir"
+        ) from None
+
+
 def _write_json(path: Path, value: Any) -> None:
     _replace(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 

@@ -7,11 +7,13 @@ import traceback
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from types import CodeType
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import BaseLoader, BytecodeCache, Environment, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -61,6 +63,23 @@ class PageRefusal(Exception):
         self.headers = headers or {}
 
 
+class _CompiledOnce(BytecodeCache):
+    """Keeps compiled templates as long as the process lives, for every deployment in it."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._compiled.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None
+        self._compiled[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED = _CompiledOnce()
+
+
 class Pages:
     """Renders the templates, escaped and with the security headers (RFC 9700 §4.16, §4.2).
 
@@ -72,6 +91,7 @@ class Pages:
         self._environment = Environment(
             loader=loader or PackageLoader("pdpp_reference.owner"),
             autoescape=True,
+            bytecode_cache=_COMPILED,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
