@@ -12,11 +12,10 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from pytest_bdd.parser import Step
 
 import pdpp_conformance.bundled
 import pdpp_conformance.plugin
-import pdpp_conformance.run  # noqa: F401
+import pdpp_conformance.run
 from pdpp_conformance.feature_files import ScenarioFacts, scenario_items
 from pdpp_conformance.target import Credentials
 
@@ -40,8 +39,6 @@ RUN_SECONDS = 600.0
 SEED = 1
 """Every run draws the same random values, so that two give the same verdicts."""
 
-Selection = Callable[[ScenarioFacts], bool]
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -49,13 +46,13 @@ class Plan:
 
     Attributes:
         name: what the run is called, and its folder.
-        selects: which scenarios it has.
+        scenarios: the ids of those that it has.
         environment: variables that are set for it.
         approver: who plays the owner.
     """
 
     name: str
-    selects: Selection
+    scenarios: frozenset[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     approver: str = "browser"
 
@@ -76,20 +73,31 @@ class FinishedRun:
     last_line: str
 
 
+Planned = Callable[[Sequence[ScenarioFacts]], Iterable[Plan]]
+"""Takes all scenarios that there are, and returns the runs that are to be made first."""
 Told = Callable[[FinishedRun], Iterable[Plan]]
 """Takes a run that is over, and returns those that are to be made because of it."""
 
 
-def run_all(plans: Iterable[Plan], *, jobs: int, folder: Path, told: Told) -> None:
-    """Make these runs, at most ``jobs`` at a time, in processes of their own; tell each as soon as it is over.
+def run_all(planned: Planned, *, jobs: int, folder: Path, told: Told) -> None:
+    """Make the planned runs, at most ``jobs`` at a time, in processes of their own; tell each as soon as it is over.
 
     Raises:
         RuntimeError: the specification cannot be collected.
     """
-    forking = _Forking(plans, jobs, folder, told)
+    forking = _Forking(planned, jobs, folder, told)
     command = ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "-s", "--assert=plain", "--seed", str(SEED)]
     # What a failure looks like in source is not told, and finding it takes longer than the scenario did.
-    command += ["--verdicts-only", "-qq", "--no-header", "--tb=native", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
+    command += [
+        "--verdicts-only",
+        "-qq",
+        "--no-header",
+        "--tb=native",
+        "--rootdir",
+        str(ROOT),
+        "-c",
+        str(ROOT / "pyproject.toml"),
+    ]
     status = int(pytest.main([*command, str(ROOT / "features")], plugins=[forking]))
     if forking.is_child:
         sys.stdout.flush()
@@ -102,8 +110,9 @@ def run_all(plans: Iterable[Plan], *, jobs: int, folder: Path, told: Told) -> No
 class _Forking:
     """The pytest plugin: where pytest would run what it collected, a process is forked for each run instead."""
 
-    def __init__(self, plans: Iterable[Plan], jobs: int, folder: Path, told: Told) -> None:
-        self._waiting = deque(plans)
+    def __init__(self, planned: Planned, jobs: int, folder: Path, told: Told) -> None:
+        self._planned = planned
+        self._waiting: deque[Plan] = deque()
         self._jobs = jobs
         self._folder = folder
         self._told = told
@@ -119,6 +128,7 @@ class _Forking:
             facts = {item.nodeid: ScenarioFacts(item, ROOT) for item in scenarios}
             _look_steps_up_once(session, scenarios)
             _serve_once()
+            self._waiting.extend(self._planned([*facts.values()]))
             gc.collect()
             gc.freeze()
             assert threading.active_count() == 1, threading.enumerate()
@@ -179,7 +189,9 @@ class _Forking:
             os.dup2(file.fileno(), sys.stderr.fileno())
         option = session.config.option
         option.report_dir, option.approver = report, plan.approver
-        session.items[:] = [item for item in session.items if item.nodeid in facts and plan.selects(facts[item.nodeid])]
+        session.items[:] = [
+            item for item in session.items if item.nodeid in facts and facts[item.nodeid].id in plan.scenarios
+        ]
         session.config.hook.pytest_collection_finish(session=session)
 
 

@@ -1,0 +1,150 @@
+"""The proof: runs without a fault first, then the runs with each fault, and what they found.
+
+The scenarios that only a browser can judge are known from a run without a fault in which the owner has none. They are
+run apart, so that a fault that breaks none of them starts no browser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pdpp_conformance.bundled import FAULTS_VARIABLE
+from pdpp_conformance.feature_files import ScenarioFacts
+from pdpp_conformance.verdict import Verdict, gravest
+from pdpp_reference.faults import Fault
+from tests.forked_runs import FinishedRun, Plan, run_all
+from tests.self_proof.outcome import COMPLETE_RUNS, RED, Outcome
+
+SCOPES: Mapping[str, str] = {
+    "rows": "the scenarios of the declared rows",
+    "features": "the features in which the declared rows stand, of their scenarios for a browser only the declared",
+    "whole": "all scenarios",
+}
+"""What is run for a fault."""
+
+_CONFORMING = "conforming"
+
+
+@dataclass
+class _Found:
+    """What the runs with one fault, or with none, found so far."""
+
+    verdicts: dict[str, tuple[str, str]] = field(default_factory=dict)
+    unseen: set[str] = field(default_factory=set)
+    """The scenarios that could not be judged."""
+    problems: list[str] = field(default_factory=list)
+    outstanding: int = 0
+
+    def take(self, run: FinishedRun) -> None:
+        self.outstanding -= 1
+        if run.report is None:
+            self.problems.append(f"no run.json, exit {run.status}: {run.last_line}")
+            return
+        if run.status not in COMPLETE_RUNS:
+            self.problems.append(f"exit {run.status}: {run.last_line}")
+        self.problems += run.report["faults"]
+        self.unseen |= {scenario["id"] for scenario in run.report["scenarios"] if scenario["verdict"] == "BLOCKED"}
+        for row in run.report["requirements"]:
+            if row["scenarios"]:
+                self._judged(row["id"], row["verdict"], row["reason"] or "")
+
+    def _judged(self, row: str, verdict: str, reason: str) -> None:
+        before = self.verdicts.get(row)
+        if before is None or gravest([Verdict(before[0]), Verdict(verdict)]) is not Verdict(before[0]):
+            self.verdicts[row] = verdict, reason
+
+
+class Proof:
+    """Proves faults, at most ``jobs`` runs at a time.
+
+    Args:
+        scope: one of :data:`SCOPES`.
+        folder: where the runs leave their reports.
+        tell: takes each fault's outcome as soon as it is known.
+    """
+
+    def __init__(
+        self, faults: Sequence[Fault], *, scope: str, jobs: int, folder: Path, tell: Callable[[Outcome], None]
+    ) -> None:
+        self._faults = {fault.name: fault for fault in faults}
+        self._scope = scope
+        self._jobs = jobs
+        self._folder = folder
+        self._tell = tell
+        self._scenarios: Sequence[ScenarioFacts] = ()
+        self._for_browser: frozenset[str] = frozenset()
+        self._conforming = _Found()
+        self._found = {name: _Found() for name in self._faults}
+        self.outcomes: list[Outcome] = []
+
+    @property
+    def conforming(self) -> Mapping[str, tuple[str, str]]:
+        """The verdict on each requirement without any fault, with its reason."""
+        return self._conforming.verdicts
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What is wrong without any fault: nothing of a proof is worth anything then."""
+        red = [f"{row} {verdict}: {reason}" for row, (verdict, reason) in self.conforming.items() if verdict in RED]
+        return [*self._conforming.problems, *red]
+
+    def run(self) -> None:
+        """Make all runs."""
+        run_all(self._planned, jobs=self._jobs, folder=self._folder, told=self._told)
+
+    def _planned(self, scenarios: Sequence[ScenarioFacts]) -> Iterable[Plan]:
+        self._scenarios = scenarios
+        return [Plan(_CONFORMING, self._wanted(self._faults.values()), approver="http")]
+
+    def _told(self, run: FinishedRun) -> Iterable[Plan]:
+        name, _, _ = run.plan.name.partition(".")
+        if name in self._found:
+            self._take(name, run)
+            return []
+        before = self._conforming
+        if run.plan.approver == "http":
+            before.take(run)
+            self._for_browser, before.verdicts = frozenset(before.unseen), _judged(before.verdicts)
+            return [Plan(f"{_CONFORMING}.browser", self._for_browser), *self._with_faults()]
+        before.take(run)
+        return []
+
+    def _take(self, name: str, run: FinishedRun) -> None:
+        found = self._found[name]
+        found.take(run)
+        if not found.outstanding:
+            outcome = Outcome(self._faults[name], found.verdicts, found.problems)
+            self.outcomes.append(outcome)
+            self._tell(outcome)
+
+    def _with_faults(self) -> Iterator[Plan]:
+        for name, fault in self._faults.items():
+            wanted = self._wanted([fault])
+            environment = {FAULTS_VARIABLE: name}
+            plain, browser = wanted - self._for_browser, wanted & self._for_browser
+            plans = [
+                *([Plan(name, plain, environment, "http")] if plain or not browser else []),
+                *([Plan(f"{name}.browser", browser, environment)] if browser else []),
+            ]
+            self._found[name].outstanding = len(plans)
+            yield from plans
+
+    def _wanted(self, faults: Iterable[Fault]) -> frozenset[str]:
+        """Return the scenarios that are run for these faults."""
+        if self._scope == "whole":
+            return frozenset(scenario.id for scenario in self._scenarios)
+        rows = frozenset[str]().union(*(fault.rows for fault in faults))
+        declared = [scenario for scenario in self._scenarios if not rows.isdisjoint(scenario.requirement_ids)]
+        wanted = {scenario.id for scenario in declared}
+        if self._scope == "features":
+            features = {scenario.feature_path for scenario in declared}
+            near = {scenario.id for scenario in self._scenarios if scenario.feature_path in features}
+            wanted |= near - self._for_browser
+        return frozenset(wanted)
+
+
+def _judged(verdicts: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Leave out what waits for a browser."""
+    return {row: verdict for row, verdict in verdicts.items() if verdict[0] != "BLOCKED"}
