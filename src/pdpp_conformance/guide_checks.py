@@ -212,11 +212,11 @@ def polling_errors(run: Run) -> frozenset[str]:
     answers = [device.poll_at_once(), device.poll_at_once(), client.redeem(secrets.token_urlsafe(32))]
     answers.append(
         client.request_token(
-            {
-                "grant_type": DEVICE_CODE_GRANT,
-                "device_code": device.device_code,
-                "client_id": f"unknown-{secrets.token_hex(8)}",
-            }
+            [
+                ("grant_type", DEVICE_CODE_GRANT),
+                ("device_code", device.device_code),
+                ("client_id", f"unknown-{secrets.token_hex(8)}"),
+            ]
         )
     )
     run.denied(device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -17,14 +17,9 @@ class Expectation:
     rightly_found: Mapping[str, str] = field(default_factory=dict)
     """Which requirements are unmet by the catalogue's own words, and why that is right."""
 
-    def selection(self, judged: Iterable[str]) -> list[str]:
-        """Return pytest's arguments that select the scenarios of what is touched.
-
-        Args:
-            judged: every requirement that has scenarios.
-        """
-        rows = sorted(row.replace("-", "_") for row in judged if _is_among(row, self.touched))
-        return ["features", "-m", " or ".join(rows)]
+    def is_touched(self, row: str) -> bool:
+        """Whether the shape touches a requirement."""
+        return _is_among(row, self.touched)
 
     def must_not_pass(self, row: str) -> bool:
         """Whether PASS would be a verdict for lack of evidence."""

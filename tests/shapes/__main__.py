@@ -10,15 +10,15 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pdpp_conformance.bundled import SHAPES_VARIABLE
+from pdpp_conformance.feature_files import ScenarioFacts
 from pdpp_reference.shapes import SHAPES, Shape, UnknownShape, shapes_named
-from tests.forked_runs import ROOT, ForkedRun, finished, scenarios_by_row
+from tests.forked_runs import ROOT, FinishedRun, Plan, run_all
 from tests.shapes import EXPECTED, Expectation
 
 REPORT = ROOT / "reports" / "shapes.json"
@@ -53,18 +53,18 @@ class Outcome:
         }
 
 
-def outcome_of(run: ForkedRun, expected: Expectation) -> Outcome:
+def outcome_of(run: FinishedRun, expected: Expectation) -> Outcome:
     """Hold what a run wrote against what is expected of the shape."""
-    written = run.report()
+    name, written = run.plan.name, run.report
     if written is None:
-        return Outcome(run.name, {}, 0.0, [f"no run.json, exit {run.status}: {run.last_line()}"], {})
+        return Outcome(name, {}, 0.0, [f"no run.json, exit {run.status}: {run.last_line}"], {})
     rows = written["requirements"]
-    problems = [] if run.status in (0, 1, 6) else [f"exit {run.status}: {run.last_line()}"]
+    problems = [] if run.status in (0, 1, 6) else [f"exit {run.status}: {run.last_line}"]
     problems += [f"the harness stumbled: {fault}" for fault in written["faults"]]
     problems += list(_problems(rows, expected))
     unjudged = {row["id"]: f"{row['verdict']}: {row['reason']}" for row in rows if row["verdict"] in UNJUDGED}
     return Outcome(
-        run.name,
+        name,
         Counter(row["verdict"] for row in rows),
         written["duration_s"],
         problems,
@@ -83,25 +83,24 @@ def _problems(rows: Sequence[Mapping[str, Any]], expected: Expectation) -> Itera
             yield f"{row['id']} PASS, and there is nothing to see of it in this shape"
 
 
-def judged(shapes: Sequence[Shape], *, whole: bool, jobs: int, folder: Path) -> Iterator[Outcome]:
-    """Yield the outcome of each shape as soon as its run is over.
+def judge(shapes: Sequence[Shape], *, whole: bool, jobs: int, folder: Path, tell: Callable[[Outcome], None]) -> None:
+    """Run the specification against each shape, and tell each outcome as soon as its run is over.
 
     Args:
         whole: run all of the specification, not only what the shape touches.
     """
-    rows = scenarios_by_row()
-    starts = [
-        partial(
-            ForkedRun,
-            shape.name,
-            ["features"] if whole else EXPECTED[shape.name].selection(rows),
-            folder,
-            {SHAPES_VARIABLE: shape.name},
-        )
-        for shape in shapes
-    ]
-    for run in finished(starts, jobs):
-        yield outcome_of(run, EXPECTED[run.name])
+
+    def planned(scenarios: Sequence[ScenarioFacts]) -> Iterator[Plan]:
+        for shape in shapes:
+            touched = EXPECTED[shape.name].is_touched
+            wanted = [one.id for one in scenarios if whole or any(map(touched, one.requirement_ids))]
+            yield Plan(shape.name, frozenset(wanted), {SHAPES_VARIABLE: shape.name})
+
+    def told(run: FinishedRun) -> Sequence[Plan]:
+        tell(outcome_of(run, EXPECTED[run.plan.name]))
+        return ()
+
+    run_all(planned, jobs=jobs, folder=folder, told=told)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -121,10 +120,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="pdpp-shapes-") as temporary:
         folder = options.keep or Path(temporary)
-        for outcome in judged(shapes, whole=not options.touched, jobs=options.jobs, folder=folder):
+
+        def tell(outcome: Outcome) -> None:
             outcomes.append(outcome)
             for problem in outcome.problems:
                 _say(f"{outcome.name}: {problem}")
+
+        judge(shapes, whole=not options.touched, jobs=options.jobs, folder=folder, tell=tell)
     outcomes.sort(key=lambda outcome: [*SHAPES].index(outcome.name))
     options.report.parent.mkdir(parents=True, exist_ok=True)
     told = [outcome.to_json() for outcome in outcomes]
