@@ -20,18 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import mcp.client  # noqa: F401  imported once here instead of in every run
 import playwright.sync_api  # noqa: F401
 import pytest
 from pytest_bdd.feature import get_feature
 from pytest_bdd.parser import Step
 
-import pdpp_conformance.bundled
-import pdpp_conformance.plugin
-import pdpp_conformance.run
 from pdpp_conformance.feature_files import ScenarioFacts, scenario_items
-from pdpp_conformance.target import Credentials
+from pdpp_conformance.run import Run
+from pdpp_conformance.target import read_target
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN_SECONDS = 600.0
@@ -127,7 +124,7 @@ class _Forking:
             scenarios = scenario_items(session.items)
             facts = {item.nodeid: ScenarioFacts(item, ROOT) for item in scenarios}
             _look_steps_up_once(session, scenarios)
-            _serve_once()
+            _rehearse(self._folder)
             self._waiting.extend(self._planned([*facts.values()]))
             gc.collect()
             gc.freeze()
@@ -173,7 +170,10 @@ class _Forking:
             written: Mapping[str, Any] | None = json.loads((report / "run.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             written = None
-        said = [line for line in (report / "said.txt").read_text(encoding="utf-8").splitlines() if line.strip()]
+        try:
+            said = [line for line in (report / "said.txt").read_text(encoding="utf-8").splitlines() if line.strip()]
+        except OSError:
+            said = []
         return FinishedRun(plan, status, written, said[-1][:300] if said else "nothing was said")
 
     def _become(self, plan: Plan, session: pytest.Session, facts: Mapping[str, ScenarioFacts]) -> None:
@@ -195,16 +195,15 @@ class _Forking:
         session.config.hook.pytest_collection_finish(session=session)
 
 
-def _serve_once() -> None:
-    """Start the bundled server and stop it, so that what is imported and compiled on the way is there already."""
-    server = pdpp_conformance.bundled.BundledServer("not in use", Credentials("not in use", "not in use"))
-    server.start()
+def _rehearse(folder: Path) -> None:
+    """Go through a device flow once, so that what is imported and compiled on the way is there for every run."""
+    run = Run(read_target(None, base_url=None, approver="http", max_wait=None), folder, lambda _line: None)
+    run.open()
     try:
-        with httpx.Client(base_url=server.base_url, trust_env=False) as client:
-            for path in ("/", "/owner/login", "/device", "/grants", "/connect"):
-                client.get(path, headers={"Accept": "text/html"})
+        run.introspect(run.client_token().access_token)
+        run.mcp(run.client_token().access_token, actor="the client").request("tools/list")
     finally:
-        server.stop()
+        run.close()
 
 
 def _look_steps_up_once(session: pytest.Session, scenarios: Iterable[pytest.Function]) -> None:

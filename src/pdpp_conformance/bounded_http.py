@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,11 @@ def bounded_client(timeout: float, *, authorities: Path | None = None) -> httpx.
     return httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False, transport=transport)
 
 
+@cache
 def trusting(authorities: Path | None) -> ssl.SSLContext:
     """Return a context that trusts the public certification authorities, and those of a PEM file besides.
+
+    Each is read once: reading the public ones takes longer than most requests.
 
     Raises:
         OSError: the file cannot be read.

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from argon2 import PasswordHasher
+
 from pdpp_conformance.document_host import HOST, LOOPBACK, DocumentHost
 from pdpp_conformance.target import Credentials, Target
 from pdpp_reference.app import Collaborators
@@ -30,6 +32,9 @@ SHAPES_VARIABLE = "PDPP_BUNDLED_SHAPE"
 """The environment variable that names shapes of the bundled server other than the default, separated by commas."""
 
 _CLIENT_START_SECONDS = 120.0
+
+
+_QUICK = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
 
 
 class BundledServer:
@@ -57,7 +62,7 @@ class BundledServer:
         return LoopbackServer(
             database_url=f"sqlite:///{Path(self._folder.name) / 'pdpp.sqlite3'}",
             clock=self._clock,
-            adjust=self._let_find_documents,
+            adjust=self._adjust,
             faults=_listed(FAULTS_VARIABLE),
             shapes=_listed(SHAPES_VARIABLE),
             port=port,
@@ -67,8 +72,12 @@ class BundledServer:
             introspection_client_secret=self._introspection.secret,
         )
 
-    def _let_find_documents(self, parts: Collaborators) -> None:
-        """Stand in for the public name service, the public network and the certification authorities, for one host."""
+    def _adjust(self, parts: Collaborators) -> None:
+        """Stand in for the public name service, the public network and the certification authorities, for one host.
+
+        The owner's password is drawn for this run alone: there is nothing to guess that hashing would have to delay.
+        """
+        parts.password_hasher = _QUICK
         parts.document_resolver = _resolve
         parts.document_addresses = _may_be_connected_to
         parts.document_authorities = self._authorities

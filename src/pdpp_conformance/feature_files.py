@@ -71,11 +71,8 @@ class ScenarioFacts:
             self.name = f"{template.name} [{', '.join(example.values())}]"
         self.id = f"{self.feature_path}::{self.name}"
         self.tags = tags_of(feature, template)
-
-    @property
-    def requirement_ids(self) -> list[str]:
+        self.requirement_ids = [tag for tag in self.tags if re.fullmatch(r"[A-Z]{3}-\d{2}", tag)]
         """The requirements that the scenario judges."""
-        return [tag for tag in self.tags if re.fullmatch(r"[A-Z]{3}-\d{2}", tag)]
 
     @property
     def task_ids(self) -> list[str]:

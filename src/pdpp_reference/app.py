@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
 
+from argon2 import PasswordHasher
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -56,7 +57,7 @@ from pdpp_reference.owner.forms import OwnForms
 from pdpp_reference.owner.grants_page import GrantsPage
 from pdpp_reference.owner.login import LoginPage
 from pdpp_reference.owner.pages import Pages
-from pdpp_reference.owner.password import Owners
+from pdpp_reference.owner.password import RFC_9106_LOW_MEMORY, Owners
 from pdpp_reference.owner.routes import owner_routes
 from pdpp_reference.owner.sessions import OwnerSessions
 from pdpp_reference.resource_server.bearer import BearerCheck
@@ -171,8 +172,12 @@ class Collaborators:
     # -- the owner --
 
     @cached_property
+    def password_hasher(self) -> PasswordHasher:
+        return RFC_9106_LOW_MEMORY
+
+    @cached_property
     def owners(self) -> Owners:
-        return Owners(self.store, self.clock)
+        return Owners(self.store, self.clock, self.password_hasher)
 
     @cached_property
     def sessions(self) -> OwnerSessions:
@@ -225,18 +230,28 @@ class Collaborators:
         return BearerCheck(self.settings, self.access_tokens)
 
 
-def compose(settings: Settings, clock: Clock) -> Collaborators:
+def _as_they_are(_parts: Collaborators) -> None:
+    """Adjust nothing."""
+
+
+def compose(settings: Settings, clock: Clock, adjust: Callable[[Collaborators], None] = _as_they_are) -> Collaborators:
     """Open the database, write what every deployment starts with, and return the parts, none of them made yet.
+
+    Args:
+        adjust: replaces parts before any is used.
 
     Raises:
         StorageError: the database cannot be opened.
     """
     store = open_store(settings.database_url)
     first = Collaborators(settings, clock, store)
+    adjust(first)
     first.clients.install_pre_registered()
     if settings.owner_password is not None:
         first.owners.set_password(settings.owner_password)
-    return Collaborators(settings, clock, store)
+    parts = Collaborators(settings, clock, store)
+    adjust(parts)
+    return parts
 
 
 def create_app(parts: Collaborators) -> ASGIApp:

@@ -83,7 +83,7 @@ class LoopbackServer:
         self,
         *,
         clock: Clock,
-        adjust: Callable[[Collaborators], None] | None = None,
+        adjust: Callable[[Collaborators], None] = lambda _parts: None,
         faults: Sequence[str] = (),
         shapes: Sequence[str] = (),
         port: int = 0,
@@ -133,9 +133,7 @@ class LoopbackServer:
         """
         if not self._listening:
             self._listening = [bind("127.0.0.1", port) for port in self._ports]
-        self._parts = compose(self.settings, self._clock)
-        if self._adjust is not None:
-            self._adjust(self._parts)
+        self._parts = compose(self.settings, self._clock, self._adjust)
         self._server = server_of(create_shaped_app(self._parts, self._shapes, self._faults), self.settings)
         arguments = {"sockets": self._listening}
         self._thread = threading.Thread(target=self._server.run, kwargs=arguments, name="pdpp-server", daemon=True)

@@ -107,7 +107,8 @@ class Proof:
         if run.plan.approver == "http":
             before.take(run)
             self._for_browser, before.verdicts = frozenset(before.unseen), _judged(before.verdicts)
-            return [Plan(f"{_CONFORMING}.browser", self._for_browser), *self._with_faults()]
+            control = [Plan(f"{_CONFORMING}.browser", self._for_browser)] if self._for_browser else []
+            return [*control, *self._with_faults()]
         before.take(run)
         return []
 
