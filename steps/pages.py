@@ -90,7 +90,7 @@ def told_to_decline(judge: Judgement, page: Page) -> None:
     statements.judge_decline_advice(judge, page)
 
 
-@then("denying is as prominent as approving, and approving has not the focus")
+@then("denying is as prominent as approving, and approving does not have the focus")
 def equally_prominent(judge: Judgement, run: Run, device: DeviceAuthorization) -> None:
     statements.judge_equal_prominence(judge, run, device)
 

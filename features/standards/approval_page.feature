@@ -65,7 +65,7 @@ Feature: The owner is asked, each time, and knows what the question is
     @UIX-11
     Scenario Outline: Denying a request of the <kind> kind is as easy as approving it
       Given a device authorization of the <kind> kind
-      Then denying is as prominent as approving, and approving has not the focus
+      Then denying is as prominent as approving, and approving does not have the focus
 
       Examples:
         | kind        |

@@ -1,8 +1,8 @@
 Feature: A device authorization request is a form, read as a token request is
-  RFC 8628 §3.1 lets a device ask with a form in UTF-8, over TLS, and refers to RFC 6749 §3.2 for the rest: an empty
-  parameter is an absent one, a client with a secret authenticates as at the token endpoint (RFC 6749 §2.3, §3.2.1), and
-  what is wrong is told in the form of RFC 6749 §5.2, however odd the request was. Headless clients have no person to
-  look at a page of HTML, and the endpoint is open to anybody who can reach it.
+  A device asks with a form in UTF-8, over TLS, in which an empty parameter is an absent one (RFC 8628 §3.1); a client with
+  a secret authenticates as at the token endpoint (RFC 6749 §2.3, §3.2.1); and what is wrong is told in the form of
+  RFC 6749 §5.2, however odd the request was (RFC 8628 §3.2). Headless clients have no person to look at a page of HTML, and
+  the endpoint is open to anybody who can reach it.
 
   Background:
     Given a client that may use the device grant
