@@ -59,6 +59,7 @@ mcp_revision: "2025-11-25"                   # default: what the server negotiat
 limits: {max_wait: 90, requests: 600, requests_per_second: 20, allow_fuzzing: false, allow_code_guessing: false, accept_residue: false}
 window: {operator: ops@example.org, scope: post-deploy check, database: null}
 attestations: {CDF-01: "risk assessment of 2026-09-01, docs/risk.md"}
+setup_client: {command: [my-client, login, "{url}"]}
 """  # noqa: E501 - as it is published
 
 Read = Callable[..., Target]
@@ -123,6 +124,7 @@ class TestContent:
             limits=Limits(90, 600, 20),
             window={"operator": "ops@example.org", "scope": "post-deploy check", "database": None},
             attestations={"CDF-01": "risk assessment of 2026-09-01, docs/risk.md"},
+            setup_client=("my-client", "login", "{url}"),
         )
 
     def test_nothing_at_all(self, read: Read) -> None:

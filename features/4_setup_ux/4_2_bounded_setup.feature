@@ -13,13 +13,13 @@ Feature: A setup client never waits for ever
     And it has shown how to try again
 
     Examples:
-      | server                                     |
-      | a server that never answers                |
+      | server                                      |
+      | a server that never answers                 |
       | a server whose token endpoint never answers |
-      | a server that drops every connection       |
-      | a server that answers 500 for ever         |
-      | a server that says slow_down for ever      |
-      | an owner who never decides                 |
+      | a server that drops every connection        |
+      | a server that fails for ever                |
+      | a server that says slow_down for ever       |
+      | an owner who never decides                  |
 
   @CHG-07
   Scenario: The URL to approve at can be copied

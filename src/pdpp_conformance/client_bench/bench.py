@@ -16,6 +16,9 @@ from pdpp_conformance.client_bench.under_test import ClientUnderTest, Machine, R
 from pdpp_conformance.exchange import Recorder
 
 AT_A_TIME = 4
+"""Plays that compute."""
+AT_A_TIME_WAITING = 12
+"""Plays that wait most of the time, because the client's time is the machine's."""
 REAL_SECONDS = 30.0
 """How long a client may really run where the bench keeps its time."""
 MOST_BENCH_SECONDS = 1800.0
@@ -70,26 +73,25 @@ class Bench:
     """Plays plays with one client.
 
     Args:
-        first: plays that start with the bench, in this order.
+        plays: all there are, by name, those that take real time first.
     """
 
     def __init__(self, client: ClientUnderTest, recorder: Recorder, plays: Mapping[str, Play]) -> None:
-        self.in_bench_time = client.in_bench_time
         self._client = client
         self._recorder = recorder
-        self._plays = plays
+        self.plays = plays
         self._folder = tempfile.TemporaryDirectory(prefix="pdpp-bench-")
         self._clocks = ClockServer() if client.in_bench_time else None
-        self._pool = ThreadPoolExecutor(AT_A_TIME if client.in_bench_time else len(plays))
+        self._pool = ThreadPoolExecutor(AT_A_TIME if client.in_bench_time else AT_A_TIME_WAITING)
         self._playing: dict[str, Future[Played]] = {}
         self._over = False
 
     def play(self, name: str) -> Played:
         """Return what was seen of a play; at the first call all of them begin, this one first."""
         if not self._playing:
-            for number, other in enumerate([name, *(other for other in self._plays if other != name)]):
+            for number, other in enumerate([name, *(other for other in self.plays if other != name)]):
                 folder = Path(self._folder.name) / str(number)
-                self._playing[other] = self._pool.submit(self._play, self._plays[other], folder)
+                self._playing[other] = self._pool.submit(self._play, self.plays[other], folder)
         return self._playing[name].result()
 
     def stop(self) -> None:

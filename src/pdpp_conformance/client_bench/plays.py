@@ -27,7 +27,7 @@ PLAYS: Mapping[str, Play] = {
         Script(interval=3, polls=("pending", "drop", "drop", "drop", "token"))
     ),
     "a server that drops every connection": _play(Script(polls=("drop",), expires_in=ENDLESS)),
-    "a server that answers 500 for ever": _play(Script(polls=("500",), expires_in=ENDLESS)),
+    "a server that fails for ever": _play(Script(polls=("500",), expires_in=ENDLESS)),
     "a server that says slow_down for ever": _play(Script(polls=("slow_down",), expires_in=ENDLESS)),
     "an owner who never decides": _play(Script(polls=("pending",), expires_in=ENDLESS)),
     # polling

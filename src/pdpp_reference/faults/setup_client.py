@@ -116,8 +116,8 @@ class _Restarting(Connection):
 
 @declared.in_client(
     "The client begins anew by itself when a request was denied or has expired.",
-    *("POL-27", "CHG-04"),
-    why="Where the second flow works the client tells nothing of the first one's end.",
+    *("POL-27", "POL-25", "CHG-04"),
+    why="Where the second flow works the client tells nothing of the first one's end, nor how to try again.",
 )
 def client_auto_restart(parts: Parts) -> None:
     parts.connection = _Restarting
