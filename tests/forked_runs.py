@@ -223,9 +223,8 @@ def _look_steps_up_once(session: pytest.Session, scenarios: Iterable[pytest.Func
 
     for item in scenarios:
         feature = get_feature(str(item.path.parent), item.path.name)
-        example: Mapping[str, object] = (
-            item.callspec.params.get("_pytest_bdd_example", {}) if hasattr(item, "callspec") else {}
-        )
+        params: Mapping[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+        example = params.get("_pytest_bdd_example", {})
         for step in feature.scenarios[item.originalname].render(example).steps:
             remembered(step, session._fixturemanager, item)
     module.__dict__[look_up.__name__] = remembered

@@ -84,7 +84,7 @@ def _problems(rows: Sequence[Mapping[str, Any]], expected: Expectation) -> Itera
 
 
 def judge(shapes: Sequence[Shape], *, whole: bool, jobs: int, folder: Path, tell: Callable[[Outcome], None]) -> None:
-    """Run the specification against each shape, and tell each outcome as soon as its run is over.
+    """Judge the shapes, and tell the outcome of each as soon as its run is over.
 
     Args:
         whole: run all of the specification, not only what the shape touches.
@@ -92,9 +92,9 @@ def judge(shapes: Sequence[Shape], *, whole: bool, jobs: int, folder: Path, tell
 
     def planned(scenarios: Sequence[ScenarioFacts]) -> Iterator[Plan]:
         for shape in shapes:
-            touched = EXPECTED[shape.name].is_touched
-            wanted = [one.id for one in scenarios if whole or any(map(touched, one.requirement_ids))]
-            yield Plan(shape.name, frozenset(wanted), {SHAPES_VARIABLE: shape.name})
+            touches = EXPECTED[shape.name].touches
+            wanted = frozenset(told.id for told in scenarios if whole or touches(told.requirement_ids))
+            yield Plan(shape.name, wanted, {SHAPES_VARIABLE: shape.name})
 
     def told(run: FinishedRun) -> Sequence[Plan]:
         tell(outcome_of(run, EXPECTED[run.plan.name]))
