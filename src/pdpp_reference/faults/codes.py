@@ -17,6 +17,7 @@ from pdpp_reference.authorization_server.consent import show_user_code
 from pdpp_reference.authorization_server.device_authorization import DeviceAuthorizationEndpoint
 from pdpp_reference.faults.device_authorization import ENDPOINT
 from pdpp_reference.faults.fault import Declared
+from pdpp_reference.faults.parts import made_of
 from pdpp_reference.faults.traffic import Answered
 from pdpp_reference.secrets_at_rest import USER_CODE_ALPHABET
 from pdpp_reference.storage.tables import authorization_requests
@@ -33,7 +34,7 @@ class _OtherCodes(DeviceAuthorizationEndpoint):
         device_code: Callable[[], str] | None = None,
         user_code: Callable[[], str] | None = None,
     ) -> None:
-        super().__init__(parts.settings, parts.store, parts.clients, parts.requests, parts.catalogue)
+        super().__init__(*made_of(parts, DeviceAuthorizationEndpoint))
         self._device_code = device_code or super().new_device_code
         self._user_code = user_code or super().new_user_code
 

@@ -14,6 +14,7 @@ from pdpp_reference.authorization_server.clients import Client, Clients
 from pdpp_reference.authorization_server.device_authorization import DeviceAuthorizationEndpoint
 from pdpp_reference.errors import OAuthError
 from pdpp_reference.faults.fault import Declared
+from pdpp_reference.faults.parts import made_of
 from pdpp_reference.faults.traffic import Answered, Pairs
 from pdpp_reference.http import FORM, Incoming
 from pdpp_reference.settings import DEVICE_CODE_GRANT
@@ -113,7 +114,7 @@ class _AlikeIsTheSame(DeviceAuthorizationEndpoint):
     """Takes a resource for the MCP resource as soon as it is ``alike``."""
 
     def __init__(self, parts: Collaborators, alike: Callable[[str, str], bool]) -> None:
-        super().__init__(parts.settings, parts.store, parts.clients, parts.requests, parts.catalogue)
+        super().__init__(*made_of(parts, DeviceAuthorizationEndpoint))
         self._alike = alike
 
     def answer(self, incoming: Incoming) -> Response:

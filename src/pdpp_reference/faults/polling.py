@@ -24,6 +24,7 @@ from pdpp_reference.authorization_server.device_authorization import DeviceAutho
 from pdpp_reference.authorization_server.redemption import Redemption
 from pdpp_reference.errors import OAuthError
 from pdpp_reference.faults.fault import Declared
+from pdpp_reference.faults.parts import made_of, put
 from pdpp_reference.faults.traffic import Answered, Pairs
 from pdpp_reference.http import Form
 from pdpp_reference.settings import DEVICE_CODE_GRANT
@@ -33,10 +34,6 @@ ENDPOINT = "/oauth/token"
 _FOR_EVER = 10 * 365 * 24 * 3600
 
 declared = Declared()
-
-
-def _grant(parts: Collaborators, made: type[DeviceCodeGrant]) -> None:
-    parts.device_code_grant = made(parts.store, parts.clock, parts.requests, parts.redemption)
 
 
 # -- redeemed, denied, expired -----------------------------------------------------------------------------------------
@@ -58,7 +55,7 @@ class _NeverRedeemed(AuthorizationRequests):
     why="Without a redeemed state nothing tells a first redemption from a second, a parallel or a late one.",
 )
 def replay_ok(parts: Collaborators) -> None:
-    parts.requests = _NeverRedeemed(parts.clock)
+    put(parts, _NeverRedeemed)
 
 
 class _NoContainment(Redemption):
@@ -68,7 +65,7 @@ class _NoContainment(Redemption):
 
 @declared.replacing("A second redemption is refused, and what the first one issued stays in force.", "POL-13")
 def replay_keeps_tokens(parts: Collaborators) -> None:
-    parts.redemption = _NoContainment(parts.requests, parts.grants, parts.tokens)
+    put(parts, _NoContainment)
 
 
 class _Unconditional(AuthorizationRequests):
@@ -96,7 +93,7 @@ class _CheckThenAct(DeviceCodeGrant):
 @declared.replacing("Redemptions at the same moment all succeed.", "POL-14")
 def toctou_redeem(parts: Collaborators) -> None:
     parts.redemption = Redemption(_Unconditional(parts.clock), parts.grants, parts.tokens)
-    _grant(parts, _CheckThenAct)
+    put(parts, _CheckThenAct)
 
 
 class _DenyIsNoop(AuthorizationRequests):
@@ -113,7 +110,7 @@ class _DenyIsNoop(AuthorizationRequests):
     why="The client goes on polling a request that the owner has denied.",
 )
 def deny_stays_pending(parts: Collaborators) -> None:
-    parts.requests = _DenyIsNoop(parts.clock)
+    put(parts, _DenyIsNoop)
 
 
 class _DenyApproves(AuthorizationRequests):
@@ -131,7 +128,7 @@ class _DenyApproves(AuthorizationRequests):
     why="The denied request hands out a token.",
 )
 def deny_approves(parts: Collaborators) -> None:
-    parts.requests = _DenyApproves(parts.clock)
+    put(parts, _DenyApproves)
 
 
 class _DeniedOnce(DeviceCodeGrant):
@@ -152,7 +149,7 @@ class _DeniedOnce(DeviceCodeGrant):
 
 @declared.replacing("Denial is told once, and then the code is forgotten.", "POL-08")
 def denied_once(parts: Collaborators) -> None:
-    _grant(parts, _DeniedOnce)
+    put(parts, _DeniedOnce)
 
 
 class _ApprovalLastsForEver(AuthorizationRequests):
@@ -166,7 +163,7 @@ class _ApprovalLastsForEver(AuthorizationRequests):
     "An approved code never expires.", "POL-10", "CHG-14", why="CHG-14 includes the approved owner-agent code."
 )
 def expiry_only_when_pending(parts: Collaborators) -> None:
-    parts.requests = _ApprovalLastsForEver(parts.clock)
+    put(parts, _ApprovalLastsForEver)
 
 
 class _LastsForEver(AuthorizationRequests):
@@ -178,7 +175,7 @@ class _LastsForEver(AuthorizationRequests):
     "An undecided code is pending for ever.", "POL-09", "POL-10", "CHG-14", why="Nothing expires, decided or not."
 )
 def expired_still_pending(parts: Collaborators) -> None:
-    parts.requests = _LastsForEver(parts.clock)
+    put(parts, _LastsForEver)
 
 
 # -- pending, and how fast ---------------------------------------------------------------------------------------------
@@ -260,7 +257,7 @@ class _ThrottledFromTheStart(AuthorizationRequests):
 
 @declared.replacing("The first poll is told to slow down.", "POL-16")
 def first_poll_slow_down(parts: Collaborators) -> None:
-    parts.requests = _ThrottledFromTheStart(parts.clock)
+    put(parts, _ThrottledFromTheStart)
 
 
 class _IntervalStays(AuthorizationRequests):
@@ -270,7 +267,7 @@ class _IntervalStays(AuthorizationRequests):
 
 @declared.replacing("The interval stays what it was after slow_down.", "POL-30")
 def interval_not_raised(parts: Collaborators) -> None:
-    parts.requests = _IntervalStays(parts.clock)
+    put(parts, _IntervalStays)
 
 
 class _IntervalDoubles(AuthorizationRequests):
@@ -280,7 +277,7 @@ class _IntervalDoubles(AuthorizationRequests):
 
 @declared.replacing("Once told to slow down, a client is never served again, however well it obeys.", "POL-17")
 def slow_down_spiral(parts: Collaborators) -> None:
-    parts.requests = _IntervalDoubles(parts.clock)
+    put(parts, _IntervalDoubles)
 
 
 class _PoisonedByOthers(DeviceCodeGrant):
@@ -295,7 +292,7 @@ class _PoisonedByOthers(DeviceCodeGrant):
 
 @declared.replacing("A poll by another client slows the rightful one down.", "POL-18")
 def poison_poll(parts: Collaborators) -> None:
-    _grant(parts, _PoisonedByOthers)
+    put(parts, _PoisonedByOthers)
 
 
 class _OneThrottleForAll(DeviceCodeGrant):
@@ -316,7 +313,7 @@ class _OneThrottleForAll(DeviceCodeGrant):
     why="A device is slowed down by others from its first poll on.",
 )
 def shared_throttle(parts: Collaborators) -> None:
-    _grant(parts, _OneThrottleForAll)
+    put(parts, _OneThrottleForAll)
 
 
 # -- whose code, and which ---------------------------------------------------------------------------------------------
@@ -339,7 +336,7 @@ class _NotBound(DeviceCodeGrant):
     why="Another client's poll is then taken for the rightful one's.",
 )
 def code_not_bound(parts: Collaborators) -> None:
-    _grant(parts, _NotBound)
+    put(parts, _NotBound)
 
 
 class _ForeignPollAnswered(DeviceCodeGrant):
@@ -369,7 +366,7 @@ class _ForeignIsInvalidClient(_ForeignPollAnswered):
     why="Another error tells that the code exists.",
 )
 def wrong_error_invalid_client(parts: Collaborators) -> None:
-    _grant(parts, _ForeignIsInvalidClient)
+    put(parts, _ForeignIsInvalidClient)
 
 
 class _ForeignIsTold(_ForeignPollAnswered):
@@ -378,7 +375,7 @@ class _ForeignIsTold(_ForeignPollAnswered):
 
 @declared.replacing("The answer tells that a code is another client's.", "POL-22")
 def not_yours_message(parts: Collaborators) -> None:
-    _grant(parts, _ForeignIsTold)
+    put(parts, _ForeignIsTold)
 
 
 class _ForeignPollSpends(_ForeignPollAnswered):
@@ -390,7 +387,7 @@ class _ForeignPollSpends(_ForeignPollAnswered):
 
 @declared.replacing("A redemption by another client spends the code.", "POL-05")
 def foreign_poll_spends_code(parts: Collaborators) -> None:
-    _grant(parts, _ForeignPollSpends)
+    put(parts, _ForeignPollSpends)
 
 
 class _UserCodeRedeems(AuthorizationRequests):
@@ -402,14 +399,14 @@ class _UserCodeRedeems(AuthorizationRequests):
 
 @declared.replacing("The user code redeems like the device code.", "POL-06")
 def user_code_redeems(parts: Collaborators) -> None:
-    parts.requests = _UserCodeRedeems(parts.clock)
+    put(parts, _UserCodeRedeems)
 
 
 class _CodesKept(DeviceAuthorizationEndpoint):
     """Remembers device codes under a part of them only."""
 
     def __init__(self, parts: Collaborators, part_of: Callable[[str], str], kept: dict[str, str]) -> None:
-        super().__init__(parts.settings, parts.store, parts.clients, parts.requests, parts.catalogue)
+        super().__init__(*made_of(parts, DeviceAuthorizationEndpoint))
         self._part_of = part_of
         self._kept = kept
 
@@ -421,7 +418,7 @@ class _CodesKept(DeviceAuthorizationEndpoint):
 
 class _CodesCompared(AuthorizationRequests):
     def __init__(self, parts: Collaborators, part_of: Callable[[str], str], kept: dict[str, str]) -> None:
-        super().__init__(parts.clock)
+        super().__init__(*made_of(parts, AuthorizationRequests))
         self._part_of = part_of
         self._kept = kept
 
@@ -461,7 +458,7 @@ class _UnknownIsPending(DeviceCodeGrant):
     why="Unknown codes are then told from foreign ones.",
 )
 def unknown_code_pending(parts: Collaborators) -> None:
-    _grant(parts, _UnknownIsPending)
+    put(parts, _UnknownIsPending)
 
 
 # -- the request -------------------------------------------------------------------------------------------------------
@@ -507,7 +504,7 @@ class _AnyResource(Redemption):
 
 @declared.replacing("A token request may name a resource that was not approved.", "POL-20")
 def resource_added_after_approval(parts: Collaborators) -> None:
-    parts.redemption = _AnyResource(parts.requests, parts.grants, parts.tokens)
+    put(parts, _AnyResource)
 
 
 class _WrongResourceSpends(Redemption):
@@ -522,4 +519,4 @@ class _WrongResourceSpends(Redemption):
 
 @declared.replacing("A token request for a resource that was not approved spends the code.", "POL-20")
 def wrong_resource_spends_code(parts: Collaborators) -> None:
-    parts.redemption = _WrongResourceSpends(parts.requests, parts.grants, parts.tokens)
+    put(parts, _WrongResourceSpends)

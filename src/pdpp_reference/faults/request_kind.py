@@ -21,6 +21,7 @@ from pdpp_reference.authorization_server.device_authorization import DeviceAutho
 from pdpp_reference.authorization_server.redemption import Redemption
 from pdpp_reference.errors import OAuthError
 from pdpp_reference.faults.fault import Declared
+from pdpp_reference.faults.parts import made_of, put
 from pdpp_reference.grants.access import TokenKind
 from pdpp_reference.grants.authorization_details import AuthorizationDetail, StreamAccess, parse_authorization_details
 from pdpp_reference.http import Form
@@ -37,10 +38,6 @@ class _IncompleteIsOwner(DeviceAuthorizationEndpoint):
         return "grant_scoped_mcp" if complete else "trusted_owner_agent"
 
 
-def _endpoint(parts: Collaborators, made: type[DeviceAuthorizationEndpoint]) -> None:
-    parts.device_authorization = made(parts.settings, parts.store, parts.clients, parts.requests, parts.catalogue)
-
-
 @declared.replacing(
     "An incomplete MCP request becomes an owner-agent request.",
     "CHG-12",
@@ -48,7 +45,7 @@ def _endpoint(parts: Collaborators, made: type[DeviceAuthorizationEndpoint]) -> 
     why="The change's requirement and the profile's rule say the same of an incomplete request.",
 )
 def profile_confusion(parts: Collaborators) -> None:
-    _endpoint(parts, _IncompleteIsOwner)
+    put(parts, _IncompleteIsOwner)
 
 
 class _EmptyIsAbsent(DeviceAuthorizationEndpoint):
@@ -64,7 +61,7 @@ class _EmptyIsAbsent(DeviceAuthorizationEndpoint):
     why="The change's requirement and the profile's rule say the same of an incomplete request.",
 )
 def empty_parameter_is_owner(parts: Collaborators) -> None:
-    _endpoint(parts, _EmptyIsAbsent)
+    put(parts, _EmptyIsAbsent)
 
 
 class _EverythingIsMcp(AuthorizationRequests):
@@ -80,14 +77,14 @@ class _EverythingIsMcp(AuthorizationRequests):
     why="No MCP request is left whose kind could be right.",
 )
 def every_request_is_owner(parts: Collaborators) -> None:
-    parts.requests = _EverythingIsMcp(parts.clock)
+    put(parts, _EverythingIsMcp)
 
 
 class _KindInMemory(AuthorizationRequests):
     """Keeps the MCP requests' ids in memory; the database knows nothing but owner-agent requests."""
 
     def __init__(self, parts: Collaborators) -> None:
-        super().__init__(parts.clock)
+        super().__init__(*made_of(parts, AuthorizationRequests))
         self._mcp: set[str] = set()
 
     def stage(self, connection: Connection, **request: Any) -> str:
@@ -115,7 +112,7 @@ class _KindFromForm(Redemption):
     """Lets the token request say which kind of token it wants."""
 
     def __init__(self, parts: Collaborators, kind_of: Callable[[Form], TokenKind | None]) -> None:
-        super().__init__(parts.requests, parts.grants, parts.tokens)
+        super().__init__(*made_of(parts, Redemption))
         self._parts = parts
         self._kind_of = kind_of
 
@@ -191,7 +188,7 @@ _kind_from(
 
 class _DetailsFromForm(Redemption):
     def __init__(self, parts: Collaborators) -> None:
-        super().__init__(parts.requests, parts.grants, parts.tokens)
+        super().__init__(*made_of(parts, Redemption))
         self._parts = parts
 
     def redeem(
