@@ -12,7 +12,7 @@ PHASE := $(VENV)/python -m scripts.phase
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help verify test serve lock clean python set-up format lint types contracts unit specification
+.PHONY: help verify test serve lock clean python set-up format lint types contracts unit specification self-proof
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -42,6 +42,9 @@ unit: set-up ## the project's own tests, storage on SQLite and PostgreSQL, in WO
 
 specification: set-up ## the specification against the bundled server
 	@$(VENV)/python -m pytest $(call given,ARGS)
+
+self-proof: set-up ## every check seen to fail, a fault at a time; ARGS=--whole runs everything for each
+	@$(PHASE) self-proof $(VENV)/python -m tests.self_proof --jobs $(WORKERS) $(call given,ARGS)
 
 serve: set-up ## the bundled server by itself; ARGS="--port 8080 …" goes to pdpp serve
 	@$(VENV)/pdpp serve $(call given,ARGS)

@@ -290,3 +290,21 @@ def test_codes_outlive_a_kill(tmp_path: Path) -> None:
     secrets = [*members, *owner.cookies, PASSWORD, RESOURCE_SERVER[1]]
     assert len(members) >= 6
     assert [secret for secret in secrets if any(secret in line for line in [*first.logged, *second.logged])] == []
+
+
+def test_a_faulty_server_says_so_before_it_serves() -> None:
+    """Each deliberate defect is printed with what it breaks, before the line that says ready."""
+    faults = ("replay_ok", "no_s256")
+    arguments = [argument for fault in faults for argument in ("--fault", fault)]
+    with serving("--port", "0", "--database", "sqlite://", *arguments, **SECRETS_GIVEN) as server:
+        assert server.url
+        told = [line for line in server.said if line.startswith("DELIBERATELY FAULTY: ")]
+        assert [line.split(": ")[1] for line in told] == [*faults]
+        assert "Breaks POL-12," in told[0]
+        assert server.said.index(told[-1]) < server.said.index(f"ready: {server.url}")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])  # noqa: S104 - which is what is refused
+def test_a_faulty_server_is_refused_to_everybody_else(host: str) -> None:
+    """No address but this machine's own is bound with a defect, whatever else is given."""
+    assert "anybody but this machine" in refusal("--host", host, "--fault", "replay_ok", **SECRETS_GIVEN)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 64
     faults = tuple(_declaring(fault, redeclared.get(fault.name)) for fault in faults)
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pdpp-self-proof-", dir=_memory()) as temporary:
         proof = Proof(faults, scope=options.scope, jobs=options.jobs, folder=Path(temporary), tell=_tell)
         proof.run()
@@ -63,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unproven = [told["id"] for told in report["rows_without_fault"] if told["reason"] == UNPROVEN]
     if unproven:
         _say(f"judged, and no fault breaks it: {', '.join(unproven)}")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _say(f"took      {time.monotonic() - started:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processors' time")
     _say(f"report    {options.report.with_suffix('.html')}")
     complete = len(proof.outcomes) == len(faults)
     return 1 if failed or proof.problems or not complete or (unproven and not options.names) else 0
