@@ -28,10 +28,16 @@ from pdpp_conformance.target import ApproverWords, ClientToUse, Credentials, Tar
 from pdpp_conformance.window import State, look
 from pdpp_conformance.window_places import place_of, state_directory
 from tests.conftest import INTROSPECTION, Deployment
+from tests.test_serve import serving
 
 ROOT = specification_root()
 PASSWORD = "the owner's password"
 SECONDS = 60
+CREDENTIALS = {
+    "PDPP_OWNER_PASSWORD": PASSWORD,
+    "PDPP_INTROSPECTION_CLIENT_ID": INTROSPECTION[0],
+    "PDPP_INTROSPECTION_CLIENT_SECRET": INTROSPECTION[1],
+}
 PRE_REGISTERED = ClientToUse(registration="pre_registered", client_id="pdpp_cli")
 
 
@@ -46,9 +52,8 @@ Deployments = Callable[..., Deployment]
 def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys and windows in a folder of the test's own; the credentials by environment, as people have them."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("PDPP_OWNER_PASSWORD", PASSWORD)
-    monkeypatch.setenv("PDPP_INTROSPECTION_CLIENT_ID", INTROSPECTION[0])
-    monkeypatch.setenv("PDPP_INTROSPECTION_CLIENT_SECRET", INTROSPECTION[1])
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.delenv("PDPP_WINDOW_DIRECTORY", raising=False)
     assert state_directory().is_relative_to(tmp_path)
 
@@ -295,24 +300,6 @@ def pdpp(*arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@contextlib.contextmanager
-def serving(database: Path) -> Iterator[str]:
-    """`pdpp serve` in another process, with its database in a file."""
-    process = subprocess.Popen(
-        [Path(sys.executable).with_name("pdpp"), "serve", "--port", "0", "--database", f"sqlite:///{database}",
-         "--polling-interval", "1"],
-        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    try:
-        ready = next(line for line in process.stdout if line.startswith("ready: "))
-        yield ready.removeprefix("ready: ").strip()
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
 def rows(database: Path, query: str) -> list[Any]:
     with contextlib.closing(sqlite3.connect(database)) as connection:
         return connection.execute(query).fetchall()
@@ -321,7 +308,8 @@ def rows(database: Path, query: str) -> list[Any]:
 def test_sigkill_in_the_middle_of_a_run(tmp_path: Path) -> None:
     """Killed while it holds tokens of both kinds: the report has no secret, and `pdpp cleanup` leaves nothing."""
     database, report = tmp_path / "pdpp.sqlite3", tmp_path / "report"
-    with serving(database) as url:
+    with serving("--port", "0", "--database", f"sqlite:///{database}", **CREDENTIALS) as server:
+        url = server.url
         running = subprocess.Popen(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--report-dir", str(report), "--base-url",
              url, "--approver", "http", "--window", "-m", "task_5_1 or task_5_2 or task_5_3"],

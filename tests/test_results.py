@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -306,6 +307,26 @@ class TestTasks:
         assert self.verdicts(results) == ["WARN", "WARN"]
         assert self.verdicts([*results, ended("@PRO-01 @task-5.2", UNMET)]) == ["WARN", "FAIL"]
         assert self.verdicts([ended("@MUS-01 @task-3.4", None), ended("@MUS-01 @task-3.4", BLOCKED)])[0] == "BLOCKED"
+
+    def test_consisting_of_others(self, ended: Ended) -> None:
+        """A task that has others done is as good as the worst of them, and not covered unless all are."""
+        tasks = [Task("3.4", "The six errors"), Task("5.2", "The smoke"), Task("5.5", "Live", ("3.4", "5.2"), "gate")]
+        catalogue = replace(LEVELS, tasks={task.id: task for task in tasks})
+
+        def verdict(*results: ScenarioResult, covered: frozenset[str] = frozenset()) -> str:
+            facts = [result.facts for result in results]
+            return str(judge_tasks(catalogue, results, facts, covered=covered)[-1]["verdict"])
+
+        errors, smoke = ended("@MUS-01 @task-3.4", None), ended("@MUS-01 @task-5.2", None)
+        assert verdict() == verdict(errors) == NOT_COVERED
+        assert verdict(errors, smoke) == "PASS"
+        assert verdict(errors, smoke, ended("@PRO-01 @task-5.2", UNMET)) == "FAIL"
+        own = frozenset({"task-5.5"})
+        assert verdict(errors, smoke, covered=own) == NOT_COVERED
+        assert verdict(errors, smoke, ended("@MUS-01 @task-5.5", None), covered=own) == "PASS"
+        assert verdict(errors, smoke, ended("@MUS-01 @task-5.5", BLOCKED), covered=own) == "BLOCKED"
+        elsewhere = ended("@MUS-01 @task-5.5", NotApplicable("there is no window"))
+        assert verdict(errors, smoke, elsewhere, covered=own) == "NOT_APPLICABLE"
 
     def test_selected_and_not_run(self, ended: Ended) -> None:
         """A task some of whose scenarios never ran is blocked, unless it failed."""

@@ -21,7 +21,7 @@ from pytest_bdd.parser import Feature, Scenario, Step
 from pytest_bdd.steps import StepFunctionContext
 
 from pdpp_conformance.applicability import CONDITIONS
-from pdpp_conformance.catalogue import Catalogue, CatalogueError, read_catalogue
+from pdpp_conformance.catalogue import Catalogue, CatalogueError, Task, read_catalogue
 from pdpp_conformance.coverage import coverage_of
 from pdpp_conformance.feature_files import FeatureFile, ScenarioFacts, marker_of, tags_below
 from pdpp_conformance.specification import specification_root
@@ -33,7 +33,7 @@ NOT_JUDGED_YET = {
     # documents
     *("CHG-03", "CHG-06"),
 }
-COVERED_TASKS = {"2.1", "2.2", "3.1", "3.2", "3.3", "3.4", "3.5", "4.1", "4.2", "5.1", "5.2", "5.3"}
+COVERED_TASKS = {"2.1", "2.2", "3.1", "3.2", "3.3", "3.4", "3.5", "4.1", "4.2", "5.1", "5.2", "5.3", "5.5"}
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,19 @@ class TestTags:
         assert rows - set(catalogue().requirements) == set()
         assert tasks - set(catalogue().tasks) == set()
         assert len(catalogue().tasks) == 19
-        assert tags - rows - {f"task-{task}" for task in tasks} <= {"browser", "expires", "negative", "paced"}
+        selections = {task.selection for task in catalogue().tasks.values()}
+        others = {"browser", "expires", "negative", "paced"} | selections
+        assert tags - rows - {f"task-{task}" for task in tasks} <= others
+
+    @pytest.mark.parametrize(
+        "task", [task for task in catalogue().tasks.values() if task.selection], ids=lambda t: t.id
+    )
+    def test_a_selection_is_its_tasks(self, task: Task) -> None:
+        """What a named selection runs are all scenarios of the tasks that it consists of, and no other."""
+        tags = {f"task-{part}" for part in (task.id, *task.consists_of)}
+        assert task.selection is not None
+        selected = [str(written) for written in scenarios() if task.selection in written.tags]
+        assert selected == [str(written) for written in scenarios() if written.tags & tags]
 
     def test_each_row_is_judged_or_explained(self) -> None:
         """A row has a scenario, or says why it cannot be observed, or waits for the operator's word.

@@ -1,4 +1,4 @@
-@task-2.1
+@task-2.1 @live_gate
 Feature: Authorization server metadata is honest about token kinds
   A client decides from metadata alone which flow it starts. If the metadata let it believe that the trusted owner
   agent's device flow is a way to set up MCP, somebody would approve a stranger for everything. The change therefore asks

@@ -1,4 +1,4 @@
-@task-2.2
+@task-2.2 @live_gate
 Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding apart
   The owner's REST surface and the MCP resource are two resources with two documents (RFC 9728). An agent that reads the
   MCP resource's document must find grant-scoped setup there and no trace of owner-agent onboarding; an agent that reads the

@@ -1,4 +1,4 @@
-@task-3.1
+@task-3.1 @focused
 Feature: The kind of a device authorization request is stored with it
   One endpoint serves two kinds of request: a headless MCP client's, which ends in a grant-scoped client token, and a trusted
   owner agent's, which ends in an owner token. The kind is decided once, when the request is made, and stored with it.

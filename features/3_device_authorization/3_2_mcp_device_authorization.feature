@@ -1,4 +1,4 @@
-@task-3.2
+@task-3.2 @focused
 Feature: MCP device authorization starts from client, MCP resource and authorization details
   A headless MCP client asks with its client_id, the MCP resource and PDPP authorization_details, and goes through the same
   client registration and the same pending consent as every other flow. Whatever is missing, repeated or malformed is

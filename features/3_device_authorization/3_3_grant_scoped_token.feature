@@ -1,4 +1,4 @@
-@task-3.3
+@task-3.3 @focused
 Feature: An approved MCP request redeems to a client token, bound to the grant and to the resource
   What the client gets is exactly what the owner approved: a token of kind client, one grant (or one package of grants), for
   the MCP resource and nothing else. The token response, introspection and what the MCP resource lets through have to tell

@@ -1,4 +1,4 @@
-@task-3.4
+@task-3.4 @focused
 Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bearer
   A device polls because it cannot be called back. What it is told decides whether it waits, slows down, starts again or
   gives up, so each state has its own error, and none of them may come with a token. Codes work once, for the client that

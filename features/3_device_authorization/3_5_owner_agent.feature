@@ -1,4 +1,4 @@
-@task-3.5
+@task-3.5 @focused
 Feature: Owner-agent device authorization still works, and its token still fails at /mcp
   The owner may set up a trusted local agent for everything, knowingly. That flow keeps working: without resource and
   authorization_details the endpoint gives owner-agent codes, the page says what that means, and the token opens the owner's

@@ -1,4 +1,4 @@
-@task-5.1
+@task-5.1 @focused
 Feature: Owner-device and MCP-device tokens are separate kinds, everywhere
   The matrix of every credential against every surface. A cell that says served has to be served, or the refusals beside it
   prove nothing; every other cell has to be refused, and the refusal may tell nothing of the owner. Refresh tokens, codes

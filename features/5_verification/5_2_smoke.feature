@@ -1,4 +1,4 @@
-@task-5.2
+@task-5.2 @live_gate @focused
 Feature: The device smoke, end to end
   Device request, owner approval at a real browser, token polling, and an MCP client that lists the tools and calls one: the
   one thing a maintainer wants to see work before the owner gate.

@@ -1,4 +1,4 @@
-@task-5.3
+@task-5.3 @live_gate @focused
 Feature: The negative smoke: an owner token is rejected at /mcp
   The other half of the gate: an owner-agent device token, fresh and valid, is refused by the MCP resource with the
   owner-token error, whatever it is used for, while the same token works at the owner's REST surface.

@@ -71,6 +71,10 @@ class Task:
 
     id: str
     title: str
+    consists_of: tuple[str, ...] = ()
+    """Tasks that this one has done together."""
+    selection: str | None = None
+    """The tag that all scenarios of those carry, and its own."""
 
     def __post_init__(self) -> None:
         if not _TASK_ID.fullmatch(self.id):
@@ -108,7 +112,7 @@ def read_catalogue(directory: Path, schema: Path) -> Catalogue:
             if row["id"] in requirements or row["id"] in tasks:
                 raise CatalogueError(f"{path.name}: {row['id']} occurs twice")
             if path.stem == "tasks":
-                tasks[row["id"]] = Task(**row)
+                tasks[row["id"]] = Task(**{**row, "consists_of": tuple(row.get("consists_of", ()))})
             else:
                 requirements[row["id"]] = _requirement(row, path.stem)
     catalogue = Catalogue(requirements, tasks, f"sha256:{digest.hexdigest()}")
@@ -124,10 +128,14 @@ def _requirement(row: dict[str, Any], subject: str) -> Requirement:
 
 
 def _check_references(catalogue: Catalogue) -> None:
+    for task in catalogue.tasks.values():
+        for part in task.consists_of:
+            if part not in catalogue.tasks or catalogue.tasks[part].consists_of:
+                raise CatalogueError(f"task {task.id}: consists_of names {part}, which is no task by itself")
     for requirement in catalogue.requirements.values():
         for other in requirement.same_defect_as:
             if other not in catalogue.requirements:
                 raise CatalogueError(f"{requirement.id}: same_defect_as names {other}, which is no row")
-        for task in requirement.tasks:
-            if task not in catalogue.tasks:
-                raise CatalogueError(f"{requirement.id}: tasks names {task}, which is no task")
+        for named in requirement.tasks:
+            if named not in catalogue.tasks:
+                raise CatalogueError(f"{requirement.id}: tasks names {named}, which is no task")

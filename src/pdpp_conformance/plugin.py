@@ -236,6 +236,7 @@ class Session:
         if target.base_url is not None:
             self._plan(target, session.items)
         self._run = Run(target, self._report_dir, self._tell, journal)
+        self._run.window = self._window
         try:
             self._run.open()
         except Unreachable as error:
@@ -504,10 +505,11 @@ class Session:
         from pdpp_conformance.results import counts_of, judge_requirements, judge_tasks, outcome_of, scenario_to_json
 
         results = list(self._results.values())
+        covered = tags_below(self._root / "features")
         rows: list[RowResult] = judge_requirements(
             self._catalogue,
             results,
-            covered=tags_below(self._root / "features"),
+            covered=covered,
             unfinished=self._unfinished(),
             attestations=run.target.attestations,
         )
@@ -558,7 +560,7 @@ class Session:
             "window": None if self._window_record is None else self._window_record.to_json(),
             "discovery": {"documents": _documents(found) if found else []},
             "counts": counts_of(rows),
-            "tasks": judge_tasks(self._catalogue, results, self._selected),
+            "tasks": judge_tasks(self._catalogue, results, self._selected, covered=covered),
             "requirements": [row.to_json() for row in rows],
             "scenarios": [scenario_to_json(result, self._catalogue) for result in results],
             "residue": [left.to_json() for left in run.residue],

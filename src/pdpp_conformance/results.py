@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pdpp_conformance.approver.approver import Attachment
-from pdpp_conformance.catalogue import Catalogue, Requirement
+from pdpp_conformance.catalogue import Catalogue, Requirement, Task
 from pdpp_conformance.feature_files import ScenarioFacts
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.verdict import (
@@ -206,29 +206,57 @@ def _why_unseen(requirement: Requirement, covered: frozenset[str]) -> str:
 
 
 def judge_tasks(
-    catalogue: Catalogue, results: Sequence[ScenarioResult], selected: Sequence[ScenarioFacts]
+    catalogue: Catalogue,
+    results: Sequence[ScenarioResult],
+    selected: Sequence[ScenarioFacts],
+    *,
+    covered: frozenset[str] = frozenset(),
 ) -> list[dict[str, Any]]:
     """Give every task item its verdict: the gravest of its scenarios'.
 
-    A task whose selected scenarios did not all run is BLOCKED unless it failed; one without any is NOT_COVERED.
+    A task whose selected scenarios did not all run is BLOCKED unless it failed; one without any is NOT_COVERED. A task
+    that consists of others has their gravest verdict, too, and is not covered unless they all are.
+
+    Args:
+        covered: the tags of the whole specification.
     """
     ran = {result.facts.id for result in results}
-    tasks = []
+    verdicts: dict[str, str] = {}
     for task in catalogue.tasks.values():
-        own = [result for result in results if task.id in result.facts.task_ids]
-        verdicts = [result.verdict_by(catalogue) for result in own]
+        own = [result.verdict_by(catalogue) for result in results if task.id in result.facts.task_ids]
         if any(task.id in facts.task_ids and facts.id not in ran for facts in selected):
-            verdicts.append(Verdict.BLOCKED)
-        verdict = gravest(verdicts)
-        tasks.append(
-            {
-                "id": task.id,
-                "title": task.title,
-                "verdict": verdict.value if verdict is not None else NOT_COVERED,
-                "scenarios": [result.facts.id for result in own],
-            }
-        )
-    return tasks
+            own.append(Verdict.BLOCKED)
+        verdict = gravest(own)
+        verdicts[task.id] = verdict.value if verdict is not None else NOT_COVERED
+    for task in catalogue.tasks.values():
+        if task.consists_of:
+            verdicts[task.id] = _together(task, verdicts, has_own=f"task-{task.id}" in covered)
+    return [
+        {
+            "id": task.id,
+            "title": task.title,
+            "verdict": verdicts[task.id],
+            "scenarios": [
+                result.facts.id
+                for result in results
+                if not {task.id, *task.consists_of}.isdisjoint(result.facts.task_ids)
+            ],
+        }
+        for task in catalogue.tasks.values()
+    ]
+
+
+def _together(task: Task, verdicts: Mapping[str, str], *, has_own: bool) -> str:
+    """The verdict of a task that consists of others and, where ``has_own``, of scenarios of its own."""
+    parts = [verdicts[part] for part in task.consists_of]
+    own = verdicts[task.id] if has_own else None
+    if NOT_COVERED in (*parts, own):
+        return NOT_COVERED
+    if own == Verdict.NOT_APPLICABLE.value:
+        return own
+    together = gravest(Verdict(verdict) for verdict in (*parts, own) if verdict is not None)
+    assert together is not None
+    return together.value
 
 
 @dataclass(frozen=True)

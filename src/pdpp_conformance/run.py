@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pdpp_conformance.bundled import BundledServer
     from pdpp_conformance.journal import Journal
     from pdpp_conformance.second_origin import SecondOrigin
+    from pdpp_conformance.window import Window
 
 T = TypeVar("T")
 
@@ -78,6 +79,8 @@ class Run:
         )
         self.cleanup = Cleanup(self.recorder, journal)
         self.bundled: BundledServer | None = None
+        self.window: Window | None = None
+        """The verification window around the run, where there is one."""
         self.residue: list[Residue] = []
         self.known_values: set[str] | None = None
         """Recognizable values of the owner's records, once they were read."""

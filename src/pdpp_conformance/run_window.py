@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pdpp_conformance.exchange import is_loopback
 from pdpp_conformance.target import Target
+from pdpp_conformance.verdict import Blocked, NotApplicable
 from pdpp_conformance.window import Window, new_record, operator_named
 from pdpp_conformance.window_places import place_of
+
+if TYPE_CHECKING:
+    from pdpp_conformance.run import Run
 
 DEFAULT_SCOPE = "conformance run"
 
@@ -45,6 +50,23 @@ def open_window(target: Target, *, asked: bool, max_wait: float, scenarios: int,
         report_dir=str(report_dir),
     )
     return Window.open(place_of(target.base_url, target.window), record)
+
+
+def require_window(run: Run) -> None:
+    """Go on only inside a window that keeps everybody else out.
+
+    Raises:
+        NotApplicable: the run needs none.
+        Blocked: it lost its window.
+    """
+    if run.window is None:
+        raise NotApplicable("the run needs no verification window: what it judges is on this machine")
+    assert run.target.base_url is not None
+    if not run.window.is_held(place_of(run.target.base_url, run.target.window)):
+        raise Blocked(
+            "the run lost its verification window, so that another may go on beside it",
+            unblock="a run whose lock, in the window's folder or database, nobody takes away",
+        )
 
 
 def _urls(target: Target) -> list[str]:

@@ -260,6 +260,16 @@ class Window:
         place.unlock()
         return None
 
+    def is_held(self, place: Place) -> bool:
+        """Whether, seen from elsewhere, this window keeps everybody out.
+
+        Args:
+            place: where it is kept, opened anew.
+        """
+        state, seen = look(place)
+        ids = set() if seen is None else {seen.id, seen.run.id if seen.run is not None else None}
+        return state is State.RUNNING and self.record.id in ids
+
     def leave_open(self) -> None:
         """Give the lock back and leave the record as it is: what was to be done in the window is not done."""
         self._place.unlock()
