@@ -313,7 +313,7 @@ class TestRuns:
         assert (told.returncode, told.stdout.startswith("running: ")) == (1, True)
         held.close(held.closed("conformant", []))
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_closed_after_a_signal(
         self, number: signal.Signals, hanging: tuple[str, threading.Event], tmp_path: Path
     ) -> None:

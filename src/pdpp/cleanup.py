@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -12,6 +13,7 @@ LEFT = 1
 
 UNREACHABLE = 7
 USAGE = 64
+INTERNAL = 70
 
 
 def cleanup(
@@ -34,6 +36,11 @@ def cleanup(
         _end(str(error), LEFT)
     except (CleanupError, JournalError, TargetError, WindowError) as error:
         _end(str(error), USAGE)
+    except Exception as error:
+        # Its message may hold anything; where it came from is enough to report it.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+        _end(f"the cleaning up itself failed ({where}); please report that, and run it again", INTERNAL)
     for left in done.residue:
         typer.echo(left.sentence, err=True)
     if done.problem is not None:

@@ -14,7 +14,7 @@ from pdpp_conformance.journal import Journal
 from pdpp_conformance.run import Run, max_wait_of
 from pdpp_conformance.run_window import open_window
 from pdpp_conformance.target import ApproverKind, Target, read_place, read_target
-from pdpp_conformance.window import State, Window, look, origin_key
+from pdpp_conformance.window import State, Window, look, operator_named, origin_key
 from pdpp_conformance.window_places import place_of
 
 FILE = "cleanup.json"
@@ -59,7 +59,7 @@ def clean_up(
         )
     target = _target(journal, target_file, base_url)
     to_remove = len(journal.open_entries)
-    window = _window(journal, target, report_dir)
+    window, resumed = _window(journal, target, report_dir)
     run = Run(target, report_dir, tell, journal)
     problem = None
     try:
@@ -70,12 +70,12 @@ def clean_up(
         run.close()
     residue = run.residue if problem is None else [residue_of(entry, problem) for entry in journal.open_entries]
     _write(report_dir, run, residue, to_remove)
-    if window is not None:
-        if problem is not None:
-            window.leave_open()
-        else:
-            reason = f"pdpp cleanup, by {window.record.operator}"
-            window.close(window.closed("crashed", [left.sentence for left in residue], reason=reason))
+    if window is not None and resumed and problem is not None:
+        window.leave_open()
+    elif window is not None:
+        reason = f"pdpp cleanup, by {operator_named(target.window)}" if resumed else None
+        outcome = "crashed" if resumed else "cleaned up"
+        window.close(window.closed(outcome, [left.sentence for left in residue], reason=reason))
     return CleanedUp(to_remove - len(journal.open_entries), residue, target.limits.accept_residue, problem)
 
 
@@ -108,18 +108,18 @@ def _approver(journal: Journal) -> ApproverKind:
     return "browser" if journal.header.get("approver") == "browser" else "http"
 
 
-def _window(journal: Journal, target: Target, report_dir: Path) -> Window | None:
-    """Take over the window of the run that crashed, or open another where that one is closed."""
+def _window(journal: Journal, target: Target, report_dir: Path) -> tuple[Window | None, bool]:
+    """Take over the window of the run that crashed, or open another where that one is closed; say which."""
     assert target.base_url is not None
     window_id = journal.header.get("window")
     if window_id is not None:
         place = place_of(target.base_url, target.window)
         resumed = Window.resume(place, str(window_id))
         if resumed is not None:
-            return resumed
-    return open_window(
-        target, asked=window_id is not None, max_wait=max_wait_of(target), scenarios=0, report_dir=report_dir
-    )
+            return resumed, True
+    asked = window_id is not None
+    opened = open_window(target, asked=asked, max_wait=max_wait_of(target), scenarios=0, report_dir=report_dir)
+    return opened, False
 
 
 def _write(report_dir: Path, run: Run, residue: Sequence[Residue], to_remove: int) -> None:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from pdpp_conformance.target import Target
     from pdpp_conformance.window import Record, Window
 
+_ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""The signals that end a run in good order: Ctrl-C, a cancelled job, a terminal that was closed."""
+
 _LETTERS = {
     Verdict.PASS: ("passed", ".", "PASS"),
     Verdict.FAIL: ("unmet", "F", "FAIL"),
@@ -150,7 +153,7 @@ class Session:
         self._exit_status: int | None = None
         """What the run ends with where it could not begin."""
         self._report: dict[str, Any] | None = None
-        self._previous_handler: Any = None
+        self._previous_handlers: dict[int, Any] = {}
 
     @property
     def _report_dir(self) -> Path:
@@ -203,8 +206,11 @@ class Session:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         if not self._selected or session.config.option.collectonly or session.testsfailed:
             return (yield)
-        self._previous_handler = signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
+        self._previous_handlers = {
+            number: signal.signal(number, self._on_signal)
+            for number in _ENDING
+            if signal.getsignal(number) is not signal.SIG_IGN  # as under nohup
+        }
         if not self._open(session):
             session.items.clear()
         return (yield)
@@ -319,13 +325,13 @@ class Session:
             elif exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
                 session.exitstatus = ExitStatus.INCOMPLETE
             return
-        for signum in (signal.SIGINT, signal.SIGTERM):
+        for signum in self._previous_handlers:
             signal.signal(signum, signal.SIG_IGN)  # a second Ctrl-C must not lose the report
         try:
             session.exitstatus = self._finish(self._run)
         finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            signal.signal(signal.SIGTERM, self._previous_handler or signal.SIG_DFL)
+            for signum, handler in self._previous_handlers.items():
+                signal.signal(signum, handler or signal.SIG_DFL)
 
     def _finish(self, run: Run) -> int:
         try:
