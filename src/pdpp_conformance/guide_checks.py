@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import secrets
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,7 +16,6 @@ from urllib.parse import unquote, urlsplit
 
 from pdpp_conformance.discovery import DEVICE_CODE_GRANT, Discovery
 from pdpp_conformance.exchange import NoAnswer
-from pdpp_conformance.guide_places import repository_guides, served_guides
 from pdpp_conformance.guides import Guide
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.run import Run
@@ -78,9 +77,8 @@ def judge_question(judge: Judgement, note: Guide) -> None:
 # -- links -------------------------------------------------------------------------------------------------------------
 
 
-def judge_files_linked(judge: Judgement, run: Run) -> None:
+def judge_files_linked(judge: Judgement, guides: Sequence[Guide]) -> None:
     """Each link between the repository's documents leads to a file."""
-    guides = repository_guides(run)
     files = [(guide.name, link) for guide in guides for link in guide.links if link.startswith("file:")]
     dead = [f"{name} → {link.rsplit('/', 2)[-1]}" for name, link in files if not _file_of(link).is_file()]
     judge.that(bool(files), "links between the documents", f"{len(files)} links")
@@ -91,12 +89,11 @@ def _file_of(link: str) -> Path:
     return Path(unquote(urlsplit(link).path))
 
 
-def judge_links_resolve(judge: Judgement, run: Run) -> None:
+def judge_links_resolve(judge: Judgement, run: Run, guides: Sequence[Guide]) -> None:
     """Each link of the served documents to the deployment resolves; those to elsewhere are not followed.
 
     Metadata documents are judged where they are required.
     """
-    guides = served_guides(run)
     read = {guide.place for guide in guides}
     links = {link: guide.name for guide in guides for link in guide.links}
     own = {link: name for link, name in links.items() if run.recorder.is_allowed(link) and "/.well-known/" not in link}
@@ -145,39 +142,57 @@ def commands_of(guides: Sequence[Guide]) -> Iterator[Command]:
                 yield Command(guide.name, tuple(path), options)
 
 
-def judge_commands(judge: Judgement, run: Run) -> None:
+def judge_commands(judge: Judgement, guides: Sequence[Guide]) -> None:
     """Each documented command exists, and its help knows each option that is documented with it.
 
     Raises:
         Blocked: `pdpp` is not installed beside the harness.
     """
-    commands = list(commands_of(repository_guides(run)))
+    commands = list(commands_of(guides))
     judge.that(bool(commands), "commands in the documents", f"{len(commands)} commands")
-    beside = Path(sys.executable).with_name("pdpp")
-    program = str(beside) if beside.is_file() else shutil.which("pdpp")
-    if program is None:
-        raise Blocked("the command pdpp is not installed here", unblock="make set-up")
-    paths = sorted({command.path for command in commands})
-    with ThreadPoolExecutor(4) as pool:
-        helps = dict(zip(paths, pool.map(lambda path: _help(program, path), paths), strict=True))
-    faults = [f"{command.guide}: pdpp {' '.join(command.path)}" for command in commands if helps[command.path] is None]
+    helps = _helps(sorted({command.path for command in commands}))
+    faults = []
     for command in commands:
-        known = re.findall(r"(?<![\w-])--[a-z][a-z-]*", helps[command.path] or "")
-        missing = [option for option in command.options if helps[command.path] and option not in known]
-        faults += [f"{command.guide}: pdpp {' '.join(command.path)} {option}" for option in missing]
-    told = "; ".join(dict.fromkeys(faults))[:400] or f"{len(commands)} uses of {len(paths)} commands"
-    judge.that(not faults, "each documented command and option to exist", told)
+        called = f"{command.guide}: pdpp {' '.join(command.path)}"
+        told = helps[command.path]
+        known = re.findall(r"(?<![\w-])--[a-z][a-z-]*", told or "")
+        faults += [called] if told is None else [f"{called} {name}" for name in command.options if name not in known]
+    observed = "; ".join(dict.fromkeys(faults))[:400] or f"{len(commands)} uses of {len(helps)} commands"
+    judge.that(not faults, "each documented command and option to exist", observed)
 
 
-def _help(program: str, path: Sequence[str]) -> str | None:
-    """Return what a command's help says; ``None`` where there is no such command."""
+_SHOW_HELPS = """
+import contextlib, importlib.metadata, io, json, sys
+(script,) = importlib.metadata.entry_points(group="console_scripts", name="pdpp")
+main, told = script.load(), []
+for path in json.load(sys.stdin):
+    sys.argv, said, status = ["pdpp", *path, "--help"], io.StringIO(), 0
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code
+    told.append(None if status else said.getvalue())
+json.dump(told, sys.stdout)
+"""
+"""Asks the installed command for the help of each of several subcommands; a process for each would take seconds."""
+
+
+def _helps(paths: Sequence[tuple[str, ...]]) -> Mapping[tuple[str, ...], str | None]:
+    """Return what `pdpp … --help` says of each command; ``None`` where there is no such command."""
     try:
-        done = subprocess.run(  # noqa: S603 - the project's own command
-            [program, *path, "--help"], capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=False
+        done = subprocess.run(  # noqa: S603 - this interpreter
+            [sys.executable, "-c", _SHOW_HELPS],
+            input=json.dumps(paths),
+            capture_output=True,
+            text=True,
+            timeout=_COMMAND_SECONDS,
+            check=True,
+            env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"},
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
+    except (OSError, subprocess.SubprocessError):
+        raise Blocked("the installed command pdpp does not show its help", unblock="make set-up") from None
+    return dict(zip(paths, json.loads(done.stdout), strict=True))
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------
@@ -192,13 +207,13 @@ def _listed(guides: Sequence[Guide], word: str, known: Set[str]) -> Mapping[str,
     return {name: listed for name, listed in lists.items() if listed & known}
 
 
-def judge_tools(judge: Judgement, run: Run, tools: Sequence[str]) -> None:
+def judge_tools(judge: Judgement, guides: Sequence[Guide], tools: Sequence[str]) -> None:
     """A document that lists the tools of the MCP server lists exactly those that it has.
 
     Raises:
         NotApplicable: no document lists them.
     """
-    lists = _listed(served_guides(run), "tool", set(tools))
+    lists = _listed(guides, "tool", set(tools))
     if not lists:
         raise NotApplicable("no document of the deployment lists the tools of its MCP server in a table")
     for name, listed in lists.items():
@@ -224,13 +239,13 @@ def polling_errors(run: Run) -> frozenset[str]:
     return frozenset(answer.error for answer in answers if answer.error) & (_POLLING_ERRORS | _TOKEN_ERRORS)
 
 
-def judge_errors(judge: Judgement, run: Run, told: frozenset[str]) -> None:
+def judge_errors(judge: Judgement, guides: Sequence[Guide], told: frozenset[str]) -> None:
     """A document that lists the errors of polling has each that the server tells, and none that no standard has.
 
     Raises:
         NotApplicable: no document lists them.
     """
-    lists = _listed(served_guides(run), "error", _POLLING_ERRORS)
+    lists = _listed(guides, "error", _POLLING_ERRORS)
     if not lists:
         raise NotApplicable("no document of the deployment lists the errors of polling in a table")
     for name, listed in lists.items():
@@ -240,7 +255,7 @@ def judge_errors(judge: Judgement, run: Run, told: frozenset[str]) -> None:
         judge.that(not faults, f"{name} to list the errors of polling", "; ".join(faults) or ", ".join(sorted(listed)))
 
 
-def judge_endpoints(judge: Judgement, run: Run) -> None:
+def judge_endpoints(judge: Judgement, discovery: Discovery, guides: Sequence[Guide]) -> None:
     """An endpoint that a document names by its member of the metadata is where the metadata says.
 
     Raises:
@@ -248,15 +263,13 @@ def judge_endpoints(judge: Judgement, run: Run) -> None:
     """
     named = [
         (guide.name, passage.names[0], passage.cells[1])
-        for guide in served_guides(run)
+        for guide in guides
         for passage in guide.passages
         if len(passage.cells) > 1 and passage.names and passage.names[0].endswith("_endpoint")
     ]
     if not named:
         raise NotApplicable("no document of the deployment names its endpoints in a table")
-    wrong = [
-        f"{guide}: {member} is {url}" for guide, member, url in named if url not in _told_of(run.discovery, member)
-    ]
+    wrong = [f"{guide}: {member} is {url}" for guide, member, url in named if url not in _told_of(discovery, member)]
     judge.that(not wrong, "each endpoint to be where the metadata says", "; ".join(wrong)[:400] or f"{len(named)} are")
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from pdpp_conformance.exchange import NoAnswer
 from pdpp_conformance.guides import Guide
+from pdpp_conformance.metadata_checks import authorization_block
 from pdpp_conformance.run import Run
-from pdpp_conformance.verdict import Blocked, Excluded, Unmet
+from pdpp_conformance.verdict import Blocked, Excluded, NotApplicable, Unmet
 
 PATHS: Mapping[str, str] = {
     "the hosted MCP setup document": "docs/setup/hosted-mcp.md",
@@ -76,6 +77,17 @@ def served_guides(run: Run) -> Sequence[Guide]:
             unblock="skill or llms_txt in pdpp_agent_discovery, or console in the target file",
         )
     return guides
+
+
+def require_headless_path(run: Run) -> None:
+    """Go on only where the metadata advertises grant-scoped device authorization.
+
+    Raises:
+        NotApplicable: it does not.
+    """
+    profile = run.discovery.device_profile("grant_scoped_mcp")
+    if not profile and not authorization_block(run.discovery, "device_code"):
+        raise NotApplicable("the metadata does not advertise grant-scoped device authorization")
 
 
 def setup_pages(run: Run) -> list[Guide]:

@@ -8,10 +8,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from pdpp_conformance.guide_places import repository_of
 from pdpp_conformance.judgement import Judgement
+from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Blocked, Unmet
 
 CHANGE = "add-grant-scoped-mcp-device-authorization"
@@ -88,6 +91,37 @@ def _lose_scenarios(delta: Path) -> bool:
     without = _FIRST_SCENARIOS.sub("", text, count=1)
     delta.write_text(without, encoding="utf-8")
     return without != text
+
+
+class Validations:
+    """The three runs of the validator that are judged, side by side: each takes longer to start than to validate."""
+
+    def __init__(self, repository: Path) -> None:
+        with ThreadPoolExecutor(3) as pool:
+            self._change = pool.submit(validate, repository, CHANGE)
+            self._all = pool.submit(validate, repository, "--all")
+            self._broken = pool.submit(validate_broken, repository)
+
+    def of_change(self) -> Validated:
+        """The change by itself. Raises what :func:`validate` does."""
+        return self._change.result()
+
+    def of_all(self) -> Validated:
+        """All specs and changes. Raises what :func:`validate` does."""
+        return self._all.result()
+
+    def of_broken_copy(self) -> Validated:
+        """A broken copy of the change. Raises what :func:`validate_broken` does."""
+        return self._broken.result()
+
+
+def validations_of(run: Run) -> Validations:
+    """Return the validations of the run's repository, made once.
+
+    Raises:
+        Excluded: no repository is known.
+    """
+    return run.once("openspec", lambda: Validations(repository_of(run)))
 
 
 def judge_valid(judge: Judgement, validated: Validated) -> None:
