@@ -22,6 +22,7 @@ from pdpp_reference.faults import (
     codes,
     device_authorization,
     discovery,
+    documents,
     error_responses,
     grants,
     introspection,
@@ -90,6 +91,7 @@ FAULTS: Mapping[str, Fault] = _registry(
         user_codes,
         approval_page,
         setup_client,
+        documents,
     )
     for fault in module.declared.faults
 )
