@@ -1,4 +1,4 @@
-"""Whether a requirement concerns a deployment: its `applies_if`, read from what the metadata claims."""
+"""Whether a requirement concerns a deployment: by its profile, and by what the metadata claims."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from pdpp_conformance.catalogue import Requirement
 from pdpp_conformance.discovery import Discovery
+from pdpp_conformance.profile import why_outside
 
 
 def _scopes_used(found: Discovery) -> bool:
@@ -37,6 +38,9 @@ def why_not_applicable(requirement: Requirement, found: Discovery) -> str | None
 
     What belongs to certain MCP revisions is settled by :mod:`pdpp_conformance.revisions`, as metadata names none.
     """
+    outside = why_outside(requirement, found.profile)
+    if outside is not None:
+        return outside
     for condition in (requirement.applies_if or "").split(", "):
         holds = CONDITIONS.get(condition)
         if holds is not None and not holds(found):

@@ -265,8 +265,13 @@ def judge_still_good(judge: Judgement, run: Run, device: DeviceAuthorization) ->
     """A refused request changed nothing: the approved code is still its client's to redeem.
 
     It is asked for with a resource that was not approved, which leaves it redeemable for the next scenario (RFC 8707
-    §2.2); a server that redeems it all the same has shown that it was good.
+    §2.2); a server that redeems it all the same has shown that it was good. Where resources are nothing that the target
+    has to know of, it is redeemed.
     """
+    if run.discovery.profile == "rfc8628":
+        redeemed = device.poll()
+        judge.that(redeemed.member("access_token") is not None, "a token for the rightful client", redeemed.summary)
+        return
     answer = device.poll_at_once([("resource", another_resource(run))])
     if answer.error == "slow_down":
         answer = device.poll([("resource", another_resource(run))])

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pdpp_conformance.challenges import resource_metadata_of
 from pdpp_conformance.exchange import Answer, NoAnswer, Recorder, origin_of
-from pdpp_conformance.target import Target
+from pdpp_conformance.target import Profile, Target
 from pdpp_conformance.urls import is_web_url
 from pdpp_conformance.verdict import Unmet
 
@@ -54,17 +54,19 @@ class Discovery:
     base_url: str
     issuer: str
     mcp_resource: str
-    """The MCP resource as its metadata spells it."""
+    """The MCP resource as its metadata spells it; empty under the profile ``rfc8628``."""
     mcp_url: str
     """The URL at which the MCP resource was asked for."""
     authorization_server: Document
     root_resource: Document
     mcp_resource_metadata: Document
     unauthenticated_mcp: Answer | None
+    profile: Profile = "pdpp"
 
     @property
     def documents(self) -> Sequence[Document]:
-        return (self.authorization_server, self.root_resource, self.mcp_resource_metadata)
+        resources = (self.root_resource, self.mcp_resource_metadata) if self.profile == "pdpp" else ()
+        return (self.authorization_server, *resources)
 
     def endpoint(self, name: str) -> str | None:
         """Return an endpoint's URL from the authorization server metadata, if it is advertised."""
@@ -157,6 +159,8 @@ def discover(recorder: Recorder, target: Target, base_url: str) -> Discovery:
             recorder.allow_origin(url)
     reader = _Reader(recorder, base_url)
     reader.preflight()
+    if target.profile == "rfc8628":
+        return _discover_server(reader, target, base_url)
     root = reader.fetch("protected resource metadata (root)", _root_metadata_url(target.mcp_url or base_url))
     mcp_url = _mcp_url(reader, target, base_url, root)
     recorder.allow_origin(mcp_url)
@@ -192,6 +196,34 @@ def discover(recorder: Recorder, target: Target, base_url: str) -> Discovery:
         root_resource=root,
         mcp_resource_metadata=mcp_document,
         unauthenticated_mcp=challenge,
+    )
+
+
+def _discover_server(reader: _Reader, target: Target, base_url: str) -> Discovery:
+    """Read the metadata of an authorization server, of which nothing else is expected.
+
+    Raises:
+        Unreachable: there is none.
+    """
+    issuer = target.authorization_server or base_url
+    metadata = _authorization_server_metadata(reader, issuer)
+    if not metadata.usable:
+        raise Unreachable(
+            f"{issuer} answers, but it serves no authorization server metadata ({metadata.problem}); "
+            "give the issuer, to which the profile rfc8628 of the target file goes"
+        )
+    named = metadata.content.get("issuer")
+    nothing = Document("protected resource metadata", "", None, "the profile rfc8628 asks for none")
+    return Discovery(
+        base_url=base_url,
+        issuer=named if is_web_url(named) else issuer,
+        mcp_resource="",
+        mcp_url="",
+        authorization_server=metadata,
+        root_resource=nothing,
+        mcp_resource_metadata=nothing,
+        unauthenticated_mcp=None,
+        profile=target.profile,
     )
 
 

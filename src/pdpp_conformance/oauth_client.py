@@ -167,6 +167,8 @@ class OAuthClient:
         parameters = {"client_id": self.client_id}
         if self._scope is not None:
             parameters["scope"] = self._scope
+        if self._discovery.profile == "rfc8628":
+            return parameters  # its requests are all of one kind
         if kind == "grant_scoped_mcp":
             parameters["resource"] = self._discovery.mcp_resource
             parameters["authorization_details"] = json.dumps(list(authorization_details), separators=(",", ":"))

@@ -378,11 +378,14 @@ class Session:
         return None
 
     def _tell(self, line: str) -> None:
-        """Print a progress line, also while pytest captures the output of a scenario."""
+        """Print a progress line, with the rows it is for, also while pytest captures the output of a scenario."""
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         capture = self._config.pluginmanager.get_plugin("capturemanager")
         if reporter is None:
             return
+        scenario = self._run.recorder.scenario if self._run is not None else None
+        rows = [row for facts in self._selected if facts.id == scenario for row in facts.requirement_ids]
+        line = f"{', '.join(rows)}: {line}" if rows else line
         with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
             reporter.write(f"\n  {line}\n")
 

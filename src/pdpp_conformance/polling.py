@@ -106,6 +106,13 @@ class _BesidesTheRun:
         self.waited_s = 0.0
         self._stopped = stopped
 
+    @property
+    def left_s(self) -> float:
+        return 0.0  # nothing of the run's own time is to be had here
+
+    def spend(self, seconds: float) -> None:
+        self.waited_s += seconds
+
     def now(self) -> float:
         return time.monotonic()
 

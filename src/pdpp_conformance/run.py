@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from pdpp_conformance.approver.approver import Approver, NoApprover, Page
 from pdpp_conformance.approver.browser import BrowserApprover
 from pdpp_conformance.approver.http import HttpApprover
+from pdpp_conformance.approver.manual import ManualApprover
 from pdpp_conformance.approver.pictures import Pictures
 from pdpp_conformance.cleanup import Cleanup, Residue
 from pdpp_conformance.data_offer import DataOffer, offer_of_schema, offer_of_target
@@ -194,8 +195,8 @@ class Run:
                 username=self.target.owner_username,
                 password=self.target.owner_password,
             )
-        elif words.kind != "browser":
-            self.approver = NoApprover(f"the approver {words.kind} is not available yet", "--approver browser")
+        elif words.kind == "manual":
+            self.approver = ManualApprover(self._tell, lambda: self.waiting)
         else:
             self.approver = BrowserApprover(
                 words,
@@ -257,7 +258,9 @@ class Run:
         return self._offer
 
     def one_stream(self) -> list[dict[str, Any]]:
-        """Return ``authorization_details`` for the first stream there is to ask for."""
+        """Return ``authorization_details`` for the first stream there is to ask for, where there are streams at all."""
+        if self.target.profile == "rfc8628":
+            return []
         source, stream = self.offer().first_stream()
         return [self.offer().entry(source, [{"name": stream.name}])]
 
@@ -449,7 +452,13 @@ class Run:
         return read_token_response(device.poll())
 
     def mcp(self, bearer: str | None, *, actor: str) -> McpSession:
-        """Return a conversation with the MCP resource under a bearer."""
+        """Return a conversation with the MCP resource under a bearer.
+
+        Raises:
+            Blocked: the target has no MCP resource.
+        """
+        if not self.discovery.mcp_resource:
+            raise Blocked("the profile rfc8628 has no MCP resource", unblock="profile: pdpp in the target file")
         return McpSession(
             self.recorder, self.discovery.mcp_resource, bearer, actor=actor, revision=self.target.mcp_revision
         )
@@ -605,7 +614,11 @@ class Run:
                 unblock="registration_endpoint in metadata, and client.registration: dynamic in the target file",
             )
         headers = self.owner_session_headers()
-        return self.recorder.send("POST", endpoint, actor=actor, json_body=metadata, headers=headers)
+        answer = self.recorder.send("POST", endpoint, actor=actor, json_body=metadata, headers=headers)
+        client_id = answer.member("client_id")
+        if isinstance(client_id, str) and client_id:
+            self.registered[client_id] = answer.json_object()
+        return answer
 
     def _register(self, name: str, grant_types: Sequence[str], added: Mapping[str, Any]) -> str:
         metadata: dict[str, Any] = {
@@ -621,13 +634,15 @@ class Run:
             # Some servers want a redirect URI even of a client that will never use one.
             metadata |= {"redirect_uris": [REDIRECT_URI]}
             answer = self.register(metadata, actor=name)
+        if answer.status == 400 and "response_types" not in metadata:
+            # Others take the default, code (RFC 7591 §2), and then want its grant type too.
+            answer = self.register({**metadata, "redirect_uris": [], "response_types": []}, actor=name)
         client_id = answer.member("client_id")
         if not isinstance(client_id, str):
             raise Blocked(
                 f"registering a client was answered {answer.summary}",
                 unblock="a registration endpoint that takes a public client, or client.client_id in the target file",
             )
-        self.registered[client_id] = answer.json_object()
         return client_id
 
     def owner_session_headers(self) -> dict[str, str]:

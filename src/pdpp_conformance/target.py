@@ -20,6 +20,7 @@ from pdpp_conformance.bounded_http import trusting
 from pdpp_conformance.specification import specification_root
 
 ApproverKind = Literal["browser", "http", "manual", "none"]
+Profile = Literal["pdpp", "rfc8628"]
 
 _COMMAND_TIMEOUT_SECONDS = 30
 
@@ -78,7 +79,8 @@ class Target:
     """``None`` for the bundled server."""
     authorization_server: str | None = None
     mcp_url: str | None = None
-    profile: Literal["pdpp", "rfc8628"] = "pdpp"
+    profile: Profile = "pdpp"
+    """``rfc8628``: any OAuth server with a device grant, judged by the standards alone."""
     owner_username: str | None = None
     owner_password: str | None = field(default=None, repr=False)
     introspection: Credentials | None = None

@@ -330,12 +330,14 @@ class Visitor:
         *,
         presses: int | None = None,
         change: Callable[[Control], Control] = as_it_is,
+        signing_in: bool = False,
     ) -> Decided:
         """Press what bears one of ``names``, and again on the pages that follow while they ask for it.
 
         Args:
             presses: how often at most.
             change: applied to each control before its form is sent, besides ticking the boxes that have to be ticked.
+            signing_in: sign in where a page on the way asks for it.
         """
         pressed: list[Choice] = []
         visits = [visit]
@@ -344,7 +346,8 @@ class Visitor:
             if choice is None:
                 break
             pressed.append(choice.filled(ticked).filled(change))
-            visits.append(self.press(pressed[-1]))
+            led = self.press(pressed[-1])
+            visits.append(self.sign_in_if_asked(led) if signing_in else led)
         return Decided(tuple(pressed), tuple(visits))
 
     def _open_patiently(self, url: str) -> Visit:

@@ -12,6 +12,10 @@ SERVER_TRUNCATION_SECONDS = 1.0
 """A server may count whole seconds; a wait allows for one."""
 
 
+FOR_A_PERSON_SECONDS = 600.0
+"""How long a person is waited for where nothing else is."""
+
+
 class Waiting(Protocol):
     """A clock that can be waited on."""
 
@@ -20,6 +24,15 @@ class Waiting(Protocol):
 
     def now(self) -> float:
         """Return the time in seconds on the clock that the target is judged by; only differences mean anything."""
+        ...
+
+    @property
+    def left_s(self) -> float:
+        """Real seconds that the run may still wait."""
+        ...
+
+    def spend(self, seconds: float) -> None:
+        """Count real seconds that were waited for somebody else."""
         ...
 
     def until(self, moment: float, what_for: str) -> None:
@@ -39,6 +52,13 @@ class MovedClock:
         self._now = now
         self._advance = advance
 
+    @property
+    def left_s(self) -> float:
+        return FOR_A_PERSON_SECONDS
+
+    def spend(self, seconds: float) -> None:
+        self.waited_s += seconds
+
     def now(self) -> float:
         return self._now()
 
@@ -56,6 +76,13 @@ class RealClock:
         self._max_wait = max_wait
         self._tell = tell
 
+    @property
+    def left_s(self) -> float:
+        return max(0.0, self._max_wait - self.waited_s)
+
+    def spend(self, seconds: float) -> None:
+        self.waited_s += seconds
+
     def now(self) -> float:
         return time.monotonic()
 
@@ -69,7 +96,7 @@ class RealClock:
                 f"{what_for} takes {missing:.0f} s more, and the run may wait {self._max_wait:g} s in all",
                 unblock=f"--max-wait {needed + 5:.0f}",
             )
-        self._tell(f"waiting {missing:.0f} s: {what_for}")
+        self._tell(f"waiting {missing:.0f} s for {what_for} ({self.left_s - missing:.0f} s of waiting left after that)")
         started = self.now()
         try:
             while (left := moment - self.now()) > 0:

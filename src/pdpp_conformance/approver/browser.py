@@ -237,7 +237,7 @@ class BrowserApprover:
                 f"the page {page.title!r} has no working button called {' or '.join(names)}",
                 unblock="approver.approve and approver.deny in the target file, with the names that the buttons bear",
             )
-        pages.append(self.session.read(tab))
+        pages.append(self._sign_in_if_asked(tab, self.session.read(tab)))  # some ask only once the code is confirmed
         return True
 
     def _sign_in_if_asked(self, tab: Tab, seen: Page) -> Page:

@@ -61,7 +61,7 @@ class HttpApprover:
         """Nothing was started."""
 
     def _decide(self, visit: Visit, names: Sequence[str], change: Callable[[Control], Control]) -> Decision:
-        return Decision(_page(visit), _page(self._visitor.decide(visit, names, change=change).end))
+        return Decision(_page(visit), _page(self._visitor.decide(visit, names, change=change, signing_in=True).end))
 
 
 def _is_of(control: Control, stream: str) -> bool:

@@ -1,0 +1,183 @@
+"""A target that misbehaves in every way it can: the run ends in time, with verdicts, and gives nothing away."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+
+from tests.conftest import INTROSPECTION, Deployment
+from tests.hostile_server import MISBEHAVIOURS, FishingServer, HostileServer
+from tests.test_harness_run import COMMAND, ROOT, environment
+
+OWNER_PASSWORD = "the owner's password"
+ISSUED = re.compile(r"(?i)authorization|cookie|device_code|user_code|access_token|client_secret")
+"""What no request to another origin may hold, be it a header or a parameter."""
+KILLED_AFTER_SECONDS = 300
+AT_ONCE = 3
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """A run, and in which ways its target misbehaves."""
+
+    ways: tuple[str, ...]
+    arguments: tuple[str, ...]
+    exit_status: int = 1
+    budget_s: float = 60.0
+    """What the run may take on a machine that does nothing else."""
+
+
+METADATA = "features/2_metadata_honesty"
+DEVICE = "features/3_device_authorization"
+TOKENS = "features/standards/token_response.feature"
+PAGES = "features/standards/user_codes.feature"
+A_FEW_PAGES = (f"{DEVICE}/3_2_mcp_device_authorization.feature", "-k", "page or owner")
+HANGING = ("token_endpoint_hangs", "token_headers_come_by_the_byte")
+
+
+def ways(*beginnings: str, but: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The names that begin so."""
+    return tuple(name for name in MISBEHAVIOURS if name.startswith(beginnings) and name not in but)
+
+
+RUNS: dict[str, Hostile] = {
+    "nothing to judge": Hostile(
+        ("server_metadata_is_html", "mcp_metadata_hangs", "root_metadata_is_nested_deeply"),
+        (METADATA, "--approver", "none"),
+        exit_status=7,
+        budget_s=15,
+    ),
+    "another server to sign in at": Hostile(
+        ("mcp_metadata_names_a_fishing_server",), (METADATA, "--approver", "http"), exit_status=7, budget_s=15
+    ),
+    "metadata that is none": Hostile(
+        (
+            "server_metadata_is_missing",
+            "server_metadata_is_cut_short",
+            "server_metadata_is_a_list",
+            "server_metadata_fails",
+            "server_metadata_is_misdirected",
+            "server_metadata_is_huge",
+            "server_metadata_redirects_elsewhere",
+            "server_metadata_comes_by_the_byte",
+            "mcp_streams_without_end",
+        ),
+        (METADATA, DEVICE, "--approver", "none"),
+    ),
+    "metadata that lies": Hostile(
+        (
+            "server_metadata_contradicts_itself",
+            "server_metadata_is_plain_text",
+            "mcp_metadata_is_another_resources",
+            "root_metadata_sends_elsewhere",
+            "mcp_challenges_nonsensically",
+        ),
+        (METADATA, DEVICE, "--approver", "http"),
+    ),
+    "endpoints elsewhere": Hostile(
+        ("server_metadata_sends_elsewhere", "mcp_redirects_elsewhere"),
+        (METADATA, DEVICE, TOKENS, "--approver", "http"),
+    ),
+    "device answers": Hostile(
+        (*ways("device_"), "registration_answers_badly", "removal_fails"), (DEVICE, "--approver", "http")
+    ),
+    "token answers": Hostile(
+        (*ways("token_", but=HANGING), "introspection_answers_oddly", "revocation_is_html", "mcp_speaks_no_json_rpc"),
+        (DEVICE, TOKENS, "--approver", "http"),
+    ),
+    "endpoints that hang": Hostile(
+        (*HANGING, "introspection_hangs", "registration_answers_a_number"),
+        (f"{DEVICE}/3_3_grant_scoped_token.feature", TOKENS, "--approver", "http"),
+    ),
+    "pages without a browser": Hostile(ways("code_", "sign_in_", "decision_"), (PAGES, "--approver", "http")),
+    "pages in a browser": Hostile(
+        ways("code_page_r", "sign_in_", "decision_"), (*A_FEW_PAGES, "--approver", "browser"), budget_s=90
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run against a hostile target, when it was over."""
+
+    exit_status: int
+    output: str
+    seconds: float
+    report_dir: Path
+    met: Mapping[str, int]
+    heard: tuple[str, ...]
+
+    @property
+    def run(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.report_dir / "run.json").read_text("utf-8"))
+        return content
+
+
+def judge(hostile: Hostile, deployment: Deployment, report_dir: Path) -> Ended:
+    """Run the specification against a server that misbehaves so."""
+    credentials = {
+        "PDPP_OWNER_PASSWORD": OWNER_PASSWORD,
+        "PDPP_INTROSPECTION_CLIENT_ID": INTROSPECTION[0],
+        "PDPP_INTROSPECTION_CLIENT_SECRET": INTROSPECTION[1],
+    }
+    with FishingServer() as fishing, HostileServer(deployment.server.port, hostile.ways, fishing.url) as server:
+        started = time.monotonic()
+        done = subprocess.run(
+            [*COMMAND, "--base-url", server.url, "--max-wait", "5", "--report-dir", report_dir, *hostile.arguments],
+            cwd=ROOT, env=environment(**credentials), capture_output=True, text=True, timeout=KILLED_AFTER_SECONDS,
+        )  # fmt: skip
+        seconds = time.monotonic() - started
+    return Ended(done.returncode, done.stdout + done.stderr, seconds, report_dir, server.met, tuple(fishing.heard))
+
+
+@pytest.fixture(scope="module")
+def runs(
+    request: pytest.FixtureRequest, start: Callable[..., Deployment], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Ended]]]:
+    """Every run that a selected test asks for, all under way."""
+    folder = tmp_path_factory.mktemp("hostile")
+    wanted = [item.callspec.params["name"] for item in request.session.items if hasattr(item, "callspec")]
+    deployment = start(polling_interval=1)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {
+            name: pool.submit(judge, hostile, deployment, folder / name.replace(" ", "-"))
+            for name, hostile in RUNS.items()
+            if name in wanted
+        }
+    deployment.http.close()
+    deployment.server.stop()
+
+
+def test_enough_ways() -> None:
+    """Every way to misbehave is met in some run, and there are many."""
+    assert {name for hostile in RUNS.values() for name in hostile.ways} == set(MISBEHAVIOURS)
+    assert len(MISBEHAVIOURS) >= 25
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_hostile_target(name: str, runs: dict[str, Future[Ended]]) -> None:
+    """The run ends in time, with verdicts and no fault of its own, and tells nobody a secret."""
+    hostile, ended = RUNS[name], runs[name].result(KILLED_AFTER_SECONDS * 2)
+    assert ended.exit_status == hostile.exit_status, ended.output
+    assert "Traceback (most" not in ended.output
+    assert ended.seconds < hostile.budget_s * (1 + AT_ONCE)
+    run = ended.run
+    assert run["faults"] == []
+    assert run["counts"]["ERROR"] == 0
+    assert set(ended.met) == set(hostile.ways)
+    told = "\n".join(ended.heard)
+    secrets = [OWNER_PASSWORD, INTROSPECTION[1], *ISSUED.findall(told)]
+    assert [secret for secret in secrets if secret in told or quote_plus(secret) in told] == []
+    left = "".join(path.read_text("utf-8", "replace") for path in ended.report_dir.rglob("*") if path.suffix != ".png")
+    assert [secret for secret in (OWNER_PASSWORD, INTROSPECTION[1]) if secret in left] == []
+    assert not [message for message in run["messages"] if "a secret stands in the report" in message]
