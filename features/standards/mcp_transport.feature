@@ -1,8 +1,9 @@
 Feature: The transport of the MCP resource lets nobody in by another door
-  Each request shows its own token: neither a session nor a connection stands for one (MCP Authorization, Token Requirements; MCP Security Best Practices, State Handle
-  Hijacking). Pages of other origins are turned away, so that no browser becomes a way in (MCP Transports, Streamable HTTP, Security
-  Warning). A revision that is not spoken, and header fields that contradict the body, are refused instead of guessed at
-  (MCP Transports, Streamable HTTP).
+  Each request shows its own token: neither a session nor a connection stands for one (MCP 2025-11-25 Authorization §Token
+  Requirements; MCP Security Best Practices §State Handle Hijacking). Pages of other origins are turned away, so that no
+  browser becomes a way in (MCP 2025-11-25 Transports §Security Warning). A revision that is not spoken, and header fields
+  that contradict the body, are refused instead of guessed at (MCP 2026-07-28 Streamable HTTP §Protocol Version Header,
+  §Server Validation).
 
   Background:
     Given the MCP resource serves a client token

@@ -1,7 +1,8 @@
 Feature: A setup client asks for a token for one resource, and shows it to that one alone
-  The client names the resource in both requests (RFC 8707; MCP authorization, Resource Parameter Implementation), sends
-  the token in the header and to the resource that it was issued for (MCP authorization, Token Handling), keeps what an
-  issuer gave it for that issuer, and asks for more scope when the resource says that it takes more, a few times at most.
+  The client names the resource in both requests (RFC 8707 §2; MCP 2026-07-28 Authorization §Resource Parameter
+  Implementation), sends the token in the header and to the resource that it was issued for (MCP 2026-07-28 Authorization
+  §Token Requirements), keeps what an issuer gave it for that issuer, and asks for more scope when the resource says that
+  it takes more, a few times at most.
 
   Background:
     Given the setup client comes by a credential where nothing is odd
