@@ -130,13 +130,15 @@ def form_token_ok(app: ASGIApp) -> ASGIApp:
 @_passing(
     "The MCP server takes whatever is shown for a token.",
     "RSC-06",
+    "RSC-08",
     "RSC-19",
     "REF-07",
-    why="What nobody issued passes, and with it all that was not issued as an access token.",
+    why="What nobody issued passes, and with it what was not issued as an access token, or by a client that is gone.",
 )
 def garbage_token_200(parts: Collaborators, headers: Headers) -> bool:
     bearer = bearer_of(headers)
-    if not bearer or len(headers.getlist("authorization")) > 1 or "." in bearer:
+    is_bearer = headers.get("authorization", "").lower().startswith("bearer ")
+    if not is_bearer or len(headers.getlist("authorization")) > 1 or "." in bearer:
         return False
     with parts.store.transaction() as connection:
         found = parts.tokens.find(connection, bearer)
