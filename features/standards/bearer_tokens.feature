@@ -76,7 +76,7 @@ Feature: The MCP resource serves its own access tokens and nothing else
     @RSC-08 @negative
     Scenario Outline: <token> is refused at once
       When a client presents <token>, right after that
-      Then it is refused as an invalid token from then on, and another client token is served
+      Then it is refused as an invalid token from then on, while another client token is served
 
       Examples: ways to end a token
         | token                              |

@@ -107,7 +107,10 @@ class _OwnerAtMcp(Lenient):
     "PRO-04",
     "CHG-02",
     "CHG-09",
-    why="The change says it twice: /mcp rejects owner tokens, and an owner-agent code's bearer does not satisfy it.",
+    "RSC-09",
+    "RSC-11",
+    why="The change says twice that /mcp takes no owner token, not even one got by device code; "
+    "besides, it is for another resource, and of another scope.",
 )
 def owner_at_mcp(parts: Collaborators) -> None:
     parts.bearer_check = _OwnerAtMcp(parts)
@@ -121,7 +124,12 @@ class _OwnerIsUnknown(BearerCheck):
         return super().at_mcp(headers)
 
 
-@declared.replacing("An owner token is refused at /mcp as if nobody knew it.", "CHG-02")
+@declared.replacing(
+    "An owner token is refused at /mcp as if nobody knew it.",
+    "CHG-02",
+    "RSC-11",
+    why="The owner token is the one that is in force and lacks the scope.",
+)
 def owner_refused_as_unknown(parts: Collaborators) -> None:
     parts.bearer_check = _OwnerIsUnknown(parts.settings, parts.access_tokens)
 
@@ -132,7 +140,13 @@ def owner_error_points_nowhere(answer: Answered) -> None:
         answer.members = {"error": {"code": "permission_error", "message": "no"}}
 
 
-@declared.altering(MCP, "The owner-token error tells what the owner has.", "CHG-02")
+@declared.altering(
+    MCP,
+    "The owner-token error tells what the owner has.",
+    "CHG-02",
+    "RSC-22",
+    why="No refusal may tell it, and that of an owner token is one.",
+)
 def owner_error_tells_records(answer: Answered) -> None:
     if answer.status == 403:
         answer.update(hint=_some_records())
@@ -161,7 +175,12 @@ class _OwnerTriedOnceIsDead(BearerCheck):
         return super().active_token(headers, protected)
 
 
-@declared.replacing("An owner token that was tried at /mcp is dead everywhere.", "CHG-02")
+@declared.replacing(
+    "An owner token that was tried at /mcp is dead everywhere.",
+    "CHG-02",
+    "RSC-11",
+    why="From the second time on it is refused as unknown, and not for its scope.",
+)
 def owner_token_dies_at_mcp(parts: Collaborators) -> None:
     parts.bearer_check = _OwnerTriedOnceIsDead(parts)
 

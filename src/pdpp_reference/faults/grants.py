@@ -32,7 +32,12 @@ class _RevokesNothing(GrantRevocationEndpoint):
         """Leave the grant in force, and say that it was revoked."""
 
 
-@declared.replacing("A grant is said to be revoked and stays in force.", "PRO-06")
+@declared.replacing(
+    "A grant is said to be revoked and stays in force.",
+    "PRO-06",
+    "RSC-08",
+    why="The token of a grant that stays in force goes on being served.",
+)
 def grant_stays_in_force(parts: Collaborators) -> None:
     parts.grant_revocation = _RevokesNothing(parts.store, parts.grants, parts.tokens)
 

@@ -162,7 +162,8 @@ def forwarded_host_moves_resource(answer: Answered) -> None:
 
 @declared.altering(MCP, "The challenge does not say where the metadata is.", "RSC-03")
 def no_resource_metadata(answer: Answered) -> None:
-    _without_hint(answer)
+    if answer.status == 401:
+        _without_hint(answer)
 
 
 # -- kinds of token ----------------------------------------------------------------------------------------------------

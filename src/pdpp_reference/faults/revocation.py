@@ -30,7 +30,8 @@ class _Noop(RevocationEndpoint):
     "REV-01",
     "REV-05",
     "REV-09",
-    why="Tokens of both types can't be revoked, and nothing happens at once.",
+    "RSC-08",
+    why="Tokens of both types can't be revoked, nothing happens at once, and the MCP server goes on serving them.",
 )
 def revoke_noop(parts: Collaborators) -> None:
     _revocation(parts, _Noop)
