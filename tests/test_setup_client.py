@@ -18,11 +18,12 @@ from typer.testing import CliRunner
 from pdpp.command import app
 from pdpp_reference.setup_client.challenge import BearerChallenge, read_challenge
 from pdpp_reference.setup_client.clock import SystemClock
-from pdpp_reference.setup_client.connect import ConnectOptions, Surroundings, connect
+from pdpp_reference.setup_client.connect import ConnectOptions, connect
 from pdpp_reference.setup_client.credentials import Credential, CredentialStore
 from pdpp_reference.setup_client.device_flow import Pace
 from pdpp_reference.setup_client.http import is_usable, printable
 from pdpp_reference.setup_client.report import JsonReport, PlainReport, duration
+from pdpp_reference.setup_client.surroundings import Surroundings
 from tests.conftest import SPOTIFY
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def test_the_owners_no_is_told_with_the_command_to_try_again(setup: Setup) -> No
     """Denied: one sentence, the exact command, and nothing kept."""
     setup.clock.during = setup.deny
     assert setup.run(since="2024-01-31", timeout=300.0) == 69
-    assert "Not connected: the owner denied the request." in setup.text
+    assert "Failed: the owner denied the request." in setup.text
     words = f"pdpp connect {setup.deployment.issuer} --source {SPOTIFY} --stream top_artists --since 2024-01-31"
     assert f"To try again: {words} --timeout 300" in setup.text
     assert not setup.folder.exists()
@@ -246,7 +247,7 @@ class TestCommand:
         surroundings = Surroundings(setup.folder, Time())
         answer = CliRunner().invoke(app, ["connect", "ftp://nowhere", "--source", SPOTIFY], obj=surroundings)
         assert answer.exit_code == 64
-        assert "Not connected" in answer.output
+        assert "Failed: " in answer.output
 
     def test_a_program_has_to_name_the_source(self, setup: Setup) -> None:
         """Without a terminal nobody is asked."""

@@ -27,9 +27,9 @@ from typing import Any
 import httpx
 
 from pdpp.command import app
-from pdpp_reference.setup_client.connect import Parts, Surroundings
 from pdpp_reference.setup_client.credentials import default_folder
 from pdpp_reference.setup_client.http import trusted_authorities
+from pdpp_reference.setup_client.surroundings import Parts, Surroundings
 
 LONGEST_REAL_SECONDS = 1.0
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pdpp.cleanup import cleanup
-from pdpp.setup_commands import connect
+from pdpp.setup_commands import connect, mcp_proxy, owner_agent, token
 from pdpp.window import window
 
 SHAPE_NAMES = (
@@ -101,6 +101,9 @@ def verify(context: typer.Context, url: Annotated[str, typer.Argument(help="Orig
 
 
 app.command()(connect)
+app.command()(mcp_proxy)
+app.add_typer(token, name="token")
+app.add_typer(owner_agent, name="owner-agent")
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from pdpp_reference.app import Collaborators
 from pdpp_reference.faults.traffic import AlteredAnswers, Answered, Pairs, RepairedForms
-from pdpp_reference.setup_client.connect import Parts
+from pdpp_reference.setup_client.surroundings import Parts
 
 Document = dict[str, Any]
 

@@ -11,13 +11,14 @@ from pdpp_reference.faults.fault import Declared
 from pdpp_reference.setup_client.bearer_check import BearerCheck, Checked
 from pdpp_reference.setup_client.challenge import BearerChallenge
 from pdpp_reference.setup_client.clock import Deadline
-from pdpp_reference.setup_client.connect import Connection, ConnectOptions, Parts, Surroundings
+from pdpp_reference.setup_client.connect import Connection, ConnectOptions
 from pdpp_reference.setup_client.credentials import CredentialStore
 from pdpp_reference.setup_client.device_flow import Codes, DeviceFlow, Pace
 from pdpp_reference.setup_client.discovery import AuthorizationServer, Discovery, Resource
 from pdpp_reference.setup_client.failures import Refused, SetupFailure
 from pdpp_reference.setup_client.http import Answer, Http, origin_of
 from pdpp_reference.setup_client.report import Report
+from pdpp_reference.setup_client.surroundings import Parts, Surroundings
 from pdpp_reference.setup_client.tokens import Token
 
 declared = Declared()

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
-from pathlib import Path
 from typing import Any
 
-from pdpp_reference.setup_client.bearer_check import BearerCheck, Checked
-from pdpp_reference.setup_client.clock import Clock, Deadline, SystemClock
-from pdpp_reference.setup_client.credentials import Credential, CredentialStore
-from pdpp_reference.setup_client.device_flow import Codes, DeviceFlow, Pace
-from pdpp_reference.setup_client.discovery import AuthorizationServer, Discovery, Resource
+from pdpp_reference.setup_client.bearer_check import Checked
+from pdpp_reference.setup_client.clock import Deadline
+from pdpp_reference.setup_client.credentials import Credential
+from pdpp_reference.setup_client.device_flow import Codes
+from pdpp_reference.setup_client.discovery import AuthorizationServer, Resource
 from pdpp_reference.setup_client.failures import NoAnswer, Refused, SetupFailure, Usage
-from pdpp_reference.setup_client.http import Http, Wrap
-from pdpp_reference.setup_client.identity import Identity
 from pdpp_reference.setup_client.report import Report, command_line
+from pdpp_reference.setup_client.surroundings import Surroundings
 from pdpp_reference.setup_client.tokens import Token, told_access
 
 DEFAULT_PURPOSE = "https://pdpp.dev/purpose/personal_ai_assistant"
@@ -252,39 +250,26 @@ class Connection:
             refreshable=token.refresh_token is not None,
         )
         path = self._store.keep(credential)
-        self._report.tell("stored", path=str(path), resource=resource.identifier, issuer=server.issuer)
-
-
-@dataclass
-class Parts:
-    """What the client is made of; each can be replaced."""
-
-    http: type[Http] = Http
-    discovery: type[Discovery] = Discovery
-    identity: type[Identity] = Identity
-    flow: type[DeviceFlow] = DeviceFlow
-    pace: Callable[[float], Pace] = Pace
-    bearer_check: type[BearerCheck] = BearerCheck
-    store: type[CredentialStore] = CredentialStore
-    connection: type[Connection] = Connection
-
-
-@dataclass
-class Surroundings:
-    """What the client finds around it: time, the network, and where credentials lie."""
-
-    folder: Path
-    clock: Clock = field(default_factory=SystemClock)
-    wrap: Wrap | None = None
-    """Puts something between the client and the network."""
-    parts: Parts = field(default_factory=Parts)
+        self._report.tell(
+            "stored", path=str(path), resource=resource.identifier, issuer=server.issuer, use=how_to_use(resource.url)
+        )
 
 
 def connect(options: ConnectOptions, surroundings: Surroundings, report: Report) -> int:
     """Set a credential up; return the exit status (0, 64, 69, 70 or 75)."""
-    return concluded(
-        report, options.words, lambda: surroundings.parts.connection(options, surroundings, report).connect()
-    )
+    made = surroundings.parts.connection or Connection
+    return concluded(report, options.words, lambda: made(options, surroundings, report).connect())
+
+
+def how_to_use(mcp_url: str) -> list[str]:
+    """Return how MCP clients are told to use the credential; the token is in no command line or file of theirs."""
+    proxy = ["pdpp", "mcp-proxy", mcp_url]
+    entry = {"mcpServers": {"pdpp": {"command": proxy[0], "args": proxy[1:]}}}
+    return [
+        command_line(["claude", "mcp", "add", "pdpp", "--", *proxy]),
+        command_line(["codex", "mcp", "add", "pdpp", "--", *proxy]),
+        json.dumps(entry),
+    ]
 
 
 def _moment(text: str) -> str:

@@ -107,10 +107,16 @@ class Discovery:
             )
         if urlsplit(url).path:
             return url
-        block = self._document(well_known(url, "oauth-protected-resource")).get("pdpp_agent_discovery")
+        block = self.root_document(url).get("pdpp_agent_discovery")
         hint = block.get("mcp") if isinstance(block, dict) else None
         named = hint.get("endpoint") if isinstance(hint, dict) else None
         return str(named) if is_usable(named) and origin_of(str(named)) == url else f"{url}/mcp"
+
+    def root_document(self, url: str) -> Mapping[str, Any]:
+        """Return the protected resource metadata of an origin; empty where there is none of its own."""
+        origin = origin_of(url)
+        document = self._document(well_known(origin, "oauth-protected-resource"))
+        return document if document.get("resource") in (origin, f"{origin}/") else {}
 
     def resource(self, mcp_url: str) -> Resource:
         """Return the resource behind an MCP server.

@@ -122,7 +122,7 @@ class Http:
         """Close every connection."""
         self._client.close()
 
-    def get(self, url: str) -> Answer:
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
         """GET a JSON document.
 
         Raises:
@@ -130,7 +130,7 @@ class Http:
             TimedOut: the deadline is over.
             Refused: the URL is not one that a client may follow.
         """
-        return self._send("GET", url, headers={"Accept": "application/json"})
+        return self._send("GET", url, headers={"Accept": "application/json", **(headers or {})})
 
     def post_form(self, url: str, form: Sequence[tuple[str, str]]) -> Answer:
         """POST a form. Raises as :meth:`get` does."""

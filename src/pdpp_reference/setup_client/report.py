@@ -112,7 +112,7 @@ def _stored(facts: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _failed(facts: Mapping[str, Any]) -> Sequence[str]:
-    lines = ["", f"Not connected: {facts['reason']}."]
+    lines = ["", f"Failed: {facts['reason']}."]
     lines += [str(line) for line in facts.get("guidance", ())]
     if facts.get("retry"):
         lines.append(f"To try again: {facts['retry']}")

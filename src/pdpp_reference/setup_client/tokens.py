@@ -23,11 +23,14 @@ class Token:
     resource: str | None = None
 
 
-def read_token(answer: Answer, now: float) -> Token:
+def read_token(answer: Answer, now: float, *, owners: bool = False) -> Token:
     """Read a token response.
 
+    Args:
+        owners: whether an owner's token was asked for.
+
     Raises:
-        Refused: there is no bearer token in it, or it is an owner's.
+        Refused: there is no bearer token in it, or it is of the other kind.
     """
     members = answer.members
     access_token = members.get("access_token")
@@ -36,8 +39,10 @@ def read_token(answer: Answer, now: float) -> Token:
         raise Refused("the server's answer has no access token in it")
     if not isinstance(token_type, str) or token_type.lower() != "bearer":
         raise Refused("the server's answer has a token of a type that this client cannot use")
-    if members.get("pdpp_token_kind") == "owner":
+    if members.get("pdpp_token_kind") == "owner" and not owners:
         raise Refused("the server answers with an owner's token; that is no MCP credential, and it was not kept")
+    if members.get("pdpp_token_kind") == "client" and owners:
+        raise Refused("the server answers with a client's token, not an owner's; it was not kept")
     lifetime = members.get("expires_in")
     details = members.get("authorization_details")
     return Token(
