@@ -79,7 +79,7 @@ class Guide:
             if self.is_html
             else [token.content for token in self._tokens if token.type in ("fence", "code_block")]
         )
-        lines = [line.strip() for block in blocks for line in re.sub(r"\\\n\s*", " ", block).splitlines()]
+        lines = [line.strip() for block in blocks for line in re.sub(r"\s*\\\n\s*", " ", block).splitlines()]
         return [line for line in lines if line]
 
     @cached_property
