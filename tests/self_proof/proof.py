@@ -140,10 +140,16 @@ class Proof:
         declared = [scenario for scenario in self._scenarios if not rows.isdisjoint(scenario.requirement_ids)]
         wanted = {scenario.id for scenario in declared}
         if self._scope == "features":
-            features = {scenario.feature_path for scenario in declared}
-            near = {scenario.id for scenario in self._scenarios if scenario.feature_path in features}
+            features = {_subject(scenario) for scenario in declared}
+            near = {scenario.id for scenario in self._scenarios if _subject(scenario) in features}
             wanted |= near - self._for_browser
         return frozenset(wanted)
+
+
+def _subject(scenario: ScenarioFacts) -> str:
+    """Return what is run together: a feature; but the metadata documents are judged against each other."""
+    folder = Path(scenario.feature_path).parent
+    return folder.name if folder.name == "2_metadata_honesty" else scenario.feature_path
 
 
 def _judged(verdicts: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:

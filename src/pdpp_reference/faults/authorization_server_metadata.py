@@ -26,12 +26,20 @@ def profile(document: Document, name: str) -> dict[str, Any]:
 # -- where it is, and what it is ---------------------------------------------------------------------------------------
 
 
-@declared.altering(METADATA, "There is no authorization server metadata.", "ASM-01")
+_NO_DOCUMENT = "What is not served with 200 is a document to no client."
+
+
+@declared.altering(METADATA, "There is no authorization server metadata.", "ASM-01", "ASM-03", why=_NO_DOCUMENT)
 def no_metadata(answer: Answered) -> None:
     answer.status = 404
 
 
-@declared.wrapping("The metadata of an issuer is appended to its path instead of inserted.", "ASM-02")
+@declared.wrapping(
+    "The metadata of an issuer is appended to its path instead of inserted.",
+    "ASM-02",
+    "PRM-10",
+    why="The issuer that the resource metadata names does not resolve then.",
+)
 def metadata_appended(app: ASGIApp) -> ASGIApp:
     return MovedPath(app, METADATA, "/.well-known/openid-configuration")
 
@@ -41,7 +49,7 @@ def metadata_text_html(answer: Answered) -> None:
     answer.headers["content-type"] = "text/html"
 
 
-@declared.altering(METADATA, "The metadata is served with 203 instead of 200.", "ASM-03")
+@declared.altering(METADATA, "The metadata is served with 203 instead of 200.", "ASM-01", "ASM-03", why=_NO_DOCUMENT)
 def metadata_203(answer: Answered) -> None:
     answer.status = 203
 

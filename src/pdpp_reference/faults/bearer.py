@@ -316,6 +316,9 @@ def refresh_as_access(parts: Collaborators) -> None:
     parts.bearer_check = BearerCheck(parts.settings, _AnyUse(parts.store, parts.tokens))
 
 
+_AT_BOTH = "It passes at the MCP resource, and at the owner's REST surface too."
+
+
 class _DeviceCodePasses(Lenient):
     def anyway(self, headers: Headers) -> AccessToken | None:
         with self.parts.store.transaction() as connection:
@@ -323,7 +326,7 @@ class _DeviceCodePasses(Lenient):
         return None if found is None else self.somebody()
 
 
-@declared.replacing("A device code passes as an access token.", "RSC-19")
+@declared.replacing("A device code passes as an access token.", "RSC-19", "PRO-03", why=_AT_BOTH)
 def device_code_as_access(parts: Collaborators) -> None:
     parts.bearer_check = _DeviceCodePasses(parts)
 
@@ -335,7 +338,7 @@ class _UserCodePasses(Lenient):
         return None if found is None else self.somebody()
 
 
-@declared.replacing("A user code passes as an access token.", "RSC-19")
+@declared.replacing("A user code passes as an access token.", "RSC-19", "PRO-03", why=_AT_BOTH)
 def user_code_as_access(parts: Collaborators) -> None:
     parts.bearer_check = _UserCodePasses(parts)
 
@@ -347,7 +350,7 @@ class _SessionPasses(Lenient):
         return None if session is None else self.somebody()
 
 
-@declared.replacing("The owner's cookies pass in place of an access token.", "RSC-19")
+@declared.replacing("The owner's cookies pass in place of an access token.", "RSC-19", "PRO-03", why=_AT_BOTH)
 def session_as_access(parts: Collaborators) -> None:
     parts.bearer_check = _SessionPasses(parts)
 
