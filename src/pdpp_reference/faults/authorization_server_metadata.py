@@ -179,6 +179,19 @@ def http_endpoint(document: Document) -> None:
     document["revocation_endpoint"] = "http://pdpp.example.org/oauth/revoke"
 
 
+@declared.rewriting(
+    METADATA,
+    "Device codes are given in clear text on a network.",
+    "DAR-12",
+    "ASM-12",
+    "MET-07",
+    "MET-18",
+    why="On loopback plain http is excused, so that the endpoint lies elsewhere, and agent discovery names another.",
+)
+def http_ok(document: Document) -> None:
+    document["device_authorization_endpoint"] = "http://pdpp.example.org/oauth/device_authorization"
+
+
 @declared.rewriting(METADATA, "An endpoint lies on an origin that the deployment does not publish.", "MET-07")
 def endpoint_elsewhere(document: Document) -> None:
     document["revocation_endpoint"] = "https://pdpp.example.org/oauth/revoke"

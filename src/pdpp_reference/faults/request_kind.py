@@ -73,8 +73,9 @@ class _EverythingIsMcp(AuthorizationRequests):
     "Every request is stored as an owner agent's.",
     "PRO-01",
     "CHG-11",
+    "CHG-15",
     "CHG-17",
-    why="No MCP request is left whose kind could be right.",
+    why="No MCP request is left whose kind, or whose decision page, could be right.",
 )
 def every_request_is_owner(parts: Collaborators) -> None:
     put(parts, _EverythingIsMcp)
@@ -205,6 +206,6 @@ class _DetailsFromForm(Redemption):
         return super().redeem(connection, client, request, form, refused)
 
 
-@declared.replacing("The token request may widen what the owner approved.", "CHG-11")
+@declared.replacing("The token request may widen what the owner approved.", "CHG-10")
 def details_from_token_request(parts: Collaborators) -> None:
     parts.redemption = _DetailsFromForm(parts)
