@@ -10,7 +10,7 @@ from pdpp_conformance import device_requests as requests
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.oauth_client import DeviceAuthorization, Kind, OAuthClient, read_token_response
-from pdpp_conformance.polling import Conversation, judge_all_pending, judge_poll
+from pdpp_conformance.polling import Conversation, judge_all_pending, judge_no_bearer, judge_poll
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Unmet
 
@@ -171,6 +171,11 @@ def converses(run: Run, manner: str) -> Conversation:
 )
 def poll_is_told(judge: Judgement, conversation: Conversation, which: str, code: str, other: str | None) -> None:
     judge_poll(judge, conversation, which, code, other)
+
+
+@then("none of its polls is answered with a token")
+def no_bearer_at_any_poll(judge: Judgement, conversation: Conversation) -> None:
+    judge_no_bearer(judge, conversation)
 
 
 @then("each of its polls is told authorization_pending")

@@ -42,6 +42,11 @@ Feature: Polling is answered as RFC 8628 §3.5 says, and no error carries a bear
       When a device polls, polls again too soon, and then after the interval it was given at first
       Then its too early poll is told slow_down, authorization_pending being permitted
 
+    @CHG-13 @negative
+    Scenario: Polling too fast issues no bearer either
+      When a device polls, polls again too soon, and then after the interval it was given at first
+      Then none of its polls is answered with a token
+
     @POL-30 @negative
     Scenario: After slow_down the old interval is too short
       When a device polls, polls again too soon, and then after the interval it was given at first

@@ -228,8 +228,14 @@ def judge_poll(judge: Judgement, conversation: Conversation, which: str, code: s
         raise NotApplicable("the server told nobody to slow down, which it may")
     judge.rests_on(*conversation.answers.values())
     judge.error(answer, [code] if permitted is None else [code, permitted])
-    judge.no_bearer(answer)
     judge.remark(answer.error == code, code, answer.summary)
+
+
+def judge_no_bearer(judge: Judgement, conversation: Conversation) -> None:
+    """No poll of a conversation is answered with a token."""
+    judge.rests_on(*conversation.answers.values())
+    for answer in conversation.answers.values():
+        judge.no_bearer(answer)
 
 
 def judge_all_pending(judge: Judgement, conversation: Conversation) -> None:

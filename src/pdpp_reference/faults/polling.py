@@ -219,6 +219,12 @@ def bearer_while_pending(answer: Answered) -> None:
         answer.update(access_token="not-yet-but-here", token_type="Bearer")
 
 
+@declared.altering(ENDPOINT, "The error that tells to slow down carries a bearer.", "CHG-13")
+def bearer_with_slow_down(answer: Answered) -> None:
+    if answer.members.get("error") == "slow_down":
+        answer.update(access_token="too-fast-but-here", token_type="Bearer")
+
+
 @declared.altering(
     ENDPOINT,
     "The errors that end a flow carry a bearer.",
