@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 
+from starlette.types import ASGIApp
+
 from pdpp_reference.faults.authorization_server_metadata import METADATA
 from pdpp_reference.faults.fault import Declared, Document
-from pdpp_reference.faults.traffic import Answered
+from pdpp_reference.faults.traffic import Answered, MovedPath
 from pdpp_reference.resource_server.metadata import MCP_METADATA_PATH
 
 declared = Declared()
@@ -16,9 +18,19 @@ declared = Declared()
 # -- the authorization server ------------------------------------------------------------------------------------------
 
 
-@declared.altering("/oauth/revoke", "An advertised endpoint is not there.", "ASM-15")
-def revocation_404(answer: Answered) -> None:
-    answer.status = 404
+@declared.wrapping(
+    "An advertised endpoint is not there.",
+    "ASM-15",
+    "REV-01",
+    "REV-02",
+    "REV-03",
+    "REV-04",
+    "REV-07",
+    "REV-09",
+    why="A revocation endpoint that is not there revokes nothing, and refuses nothing as it should.",
+)
+def revocation_404(app: ASGIApp) -> ASGIApp:
+    return MovedPath(app, "/oauth/revoke", "/oauth/revocation")
 
 
 @declared.rewriting(METADATA, "An endpoint that answers is not advertised.", "ASM-15")

@@ -238,7 +238,12 @@ class _NarrowingLost(Decisions):
         return tuple(details)
 
 
-@declared.replacing("What the owner left out is granted all the same.", "PRO-07")
+@declared.replacing(
+    "What the owner left out is granted all the same.",
+    "PRO-07",
+    "TOK-07",
+    why="The token response tells what the owner did not grant.",
+)
 def approval_narrowing_lost(parts: Collaborators) -> None:
     parts.decisions = _NarrowingLost(parts.settings, parts.clock, parts.catalogue)
 
