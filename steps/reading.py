@@ -28,6 +28,11 @@ def reads_granted(run: Run, request: Any) -> ToolResult:
     return checks.read_granted(run, request)
 
 
+@given("the client reads the stream that the owner left in")
+def reads_left_in(run: Run, token: TokenResponse) -> None:
+    checks.reader(run, token).query(run.first_of_two_streams())
+
+
 @when("the client reads another stream", target_fixture="refusal")
 def reads_another(run: Run, token: TokenResponse) -> ToolResult:
     return checks.reader(run, token).query(checks.another_stream(run))

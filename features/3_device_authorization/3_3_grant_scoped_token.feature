@@ -88,6 +88,7 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
     @PRO-05 @negative
     Scenario: A stream that is not granted looks like one that does not exist
       Given a client token for one stream
+      And the client reads the granted stream
       When the client reads another stream
       And the client reads a stream that does not exist
       Then both refusals are alike
@@ -95,24 +96,26 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
     @PRO-05 @negative
     Scenario: Another field cannot be read
       Given a client token for one stream with one of its fields left out
+      And the client reads the granted stream
       When the client reads that field
       Then the tool refuses, and nothing of the owner is told
 
     @PRO-05 @negative
     Scenario: A field that was left out is in no record
       Given a client token for one stream with one of its fields left out
-      When the client reads the granted stream
+      And the client reads the granted stream
       Then no record holds that field or its value
 
     @PRO-05 @negative
     Scenario: Another time range cannot be read
       Given a client token for one stream within part of its time
-      When the client reads the granted stream
+      And the client reads the granted stream
       Then every record lies within the granted time, and some records exist outside it
 
     @PRO-05
     Scenario: The schema tells no more than was granted
       Given a client token for one stream
+      And the client reads the granted stream
       When the client reads the schema
       Then the schema names the granted stream and no other
 
@@ -127,6 +130,7 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
     @PRO-07 @negative
     Scenario: A stream that the owner left out cannot be read
       Given a client token for two streams of which the owner left out the second
+      And the client reads the stream that the owner left in
       When the client reads the stream that the owner left out
       Then the tool refuses, and nothing of the owner is told
 

@@ -13,7 +13,7 @@ from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.oauth_client import DeviceAuthorization, TokenResponse, read_token_response
 from pdpp_conformance.reading import Reader
 from pdpp_conformance.run import Run
-from pdpp_conformance.verdict import Blocked, NotApplicable
+from pdpp_conformance.verdict import Blocked, NotApplicable, Unmet
 
 A_DAY_SECONDS = 86_400
 
@@ -156,6 +156,19 @@ def judge_streams(judge: Judgement, answer: Answer, names: Sequence[str]) -> Non
     judge.equal([stream.get("name") for stream in entry.get("streams", [])], list(names), "the granted streams")
 
 
+def judge_streams_if_told(judge: Judgement, introspection: Answer, names: Sequence[str]) -> None:
+    """The granted entry that introspection tells names exactly these streams.
+
+    Raises:
+        Blocked: introspection tells none; that it has to is judged elsewhere.
+    """
+    if introspection.member("authorization_details") is None:
+        raise Blocked(
+            "introspection tells no authorization details", unblock="introspection that tells what was granted"
+        )
+    judge_streams(judge, introspection, names)
+
+
 def _judge_no_others(judge: Judgement, answer: Answer, names: Sequence[str]) -> None:
     """An answer that tells the granted streams names none but these; that it has to tell them is judged elsewhere."""
     granted = answer.member("authorization_details")
@@ -170,9 +183,24 @@ def judge_not_widened(judge: Judgement, run: Run, answer: Answer, device: Device
     approved = [stream["name"] for stream in run.one_stream()[0]["streams"]]
     for told in (token.answer, run.introspect(token.access_token)):
         _judge_no_others(judge, told, approved)
+    require_readable(run, token, device, approved[0])
     others = [stream.name for stream in run.offer().sources[0].streams if stream.name not in approved]
     for other in others[:1]:
         judge_unreadable(judge, run, token.answer, device, other)
+
+
+def require_readable(run: Run, token: TokenResponse, device: DeviceAuthorization, stream: str) -> None:
+    """The positive control: the token reads a stream that it was granted.
+
+    Raises:
+        Blocked: it does not.
+    """
+    try:
+        Reader(run.mcp(token.access_token, actor=device.client.name)).query(stream)
+    except Unmet as problem:
+        raise Blocked(
+            f"the token cannot read the granted stream: {problem}", unblock="an MCP resource that serves the token"
+        ) from None
 
 
 def judge_unreadable(judge: Judgement, run: Run, answer: Answer, device: DeviceAuthorization, stream: str) -> None:

@@ -274,7 +274,12 @@ class _ClientRefused(BearerCheck):
         raise RestError("permission_error", "nobody is taken here", status=403)
 
 
-@declared.replacing("A client token from the device flow is refused at /mcp.", "CHG-01")
+@declared.replacing(
+    "A client token from the device flow is refused at /mcp.",
+    "CHG-01",
+    "PRO-04",
+    why="The change says that the token reads there, and the profile that every client token is served.",
+)
 def client_refused_at_mcp(parts: Collaborators) -> None:
     parts.bearer_check = _ClientRefused(parts.settings, parts.access_tokens)
 

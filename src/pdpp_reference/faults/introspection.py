@@ -79,13 +79,17 @@ _says(
     "introspect_other_audience",
     "Introspection names the root resource as the audience of every token.",
     "INT-08",
+    "CHG-10",
     said=lambda members: {**members, "aud": members["iss"]},
+    why="A client token is for the MCP resource, and introspection has to say so.",
 )
 _says(
     "introspect_no_grant",
     "Introspection does not tell the grant.",
     "CHG-10",
+    "PRO-02",
     said=lambda members: _without(members, "grant_id"),
+    why="A grant that is not told is not the same as in the token response either.",
 )
 _says(
     "introspect_no_package",
@@ -258,15 +262,20 @@ def hint_is_filter(answer: Answered) -> None:
 
 
 @declared.altering(
-    "/.well-known/oauth-authorization-server", "Introspection is offered over plain http, on a network.", "INT-10"
+    "/.well-known/oauth-authorization-server",
+    "Introspection is offered over plain http, on a network.",
+    "INT-10",
+    "ASM-12",
+    "MET-07",
+    "MET-18",
+    why="Plain http is excused on loopback, so that the endpoint lies elsewhere, and onboarding names another.",
 )
 def introspection_without_tls(answer: Answered) -> None:
     answer.update(introspection_endpoint="http://as.example/introspect")
 
 
-@declared.altering(ENDPOINT, "The token is sent on in a URL.", "INT-10")
+@declared.altering(ENDPOINT, "The token is told in a URL to go on to.", "INT-10")
 def introspection_redirects(answer: Answered) -> None:
-    answer.status = 302
     answer.headers["location"] = f"{ENDPOINT}?token={answer.form.get('token', '')}"
 
 
