@@ -377,7 +377,13 @@ class _Widened(BearerCheck):
         )
 
 
-@declared.replacing("The MCP server serves every stream to every grant.", "PRO-05")
+@declared.replacing(
+    "The MCP server serves every stream to every grant.",
+    "PRO-05",
+    "PRO-07",
+    "CHG-10",
+    why="What was not granted is read, whether nobody asked for it, the owner left it out, or only the redemption did.",
+)
 def grant_not_enforced_rs(parts: Collaborators) -> None:
     class _Everything(BearerCheck):
         def at_mcp(self, headers: Headers) -> AccessToken:
