@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,14 +15,14 @@ from urllib.parse import quote_plus
 import pytest
 
 from tests.conftest import INTROSPECTION, Deployment
+from tests.forked_runs import RUN_SECONDS, ForkedRun
 from tests.hostile_server import MISBEHAVIOURS, FishingServer, HostileServer
-from tests.test_harness_run import COMMAND, ROOT, environment
 
 OWNER_PASSWORD = "the owner's password"
 ISSUED = re.compile(r"(?i)authorization|cookie|device_code|user_code|access_token|client_secret")
 """What no request to another origin may hold, be it a header or a parameter."""
-KILLED_AFTER_SECONDS = 300
-AT_ONCE = 3
+MAX_WAIT = ("--max-wait", "2")
+AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -33,15 +32,16 @@ class Hostile:
     ways: tuple[str, ...]
     arguments: tuple[str, ...]
     exit_status: int = 1
-    budget_s: float = 60.0
-    """What the run may take on a machine that does nothing else."""
 
 
-METADATA = "features/2_metadata_honesty"
-DEVICE = "features/3_device_authorization"
-TOKENS = "features/standards/token_response.feature"
+SERVER = "features/2_metadata_honesty/2_1_authorization_server_metadata.feature"
+RESOURCE = "features/2_metadata_honesty/2_2_protected_resource_metadata.feature"
+KINDS = "features/3_device_authorization/3_1_request_kind.feature"
+TOKENS = "features/3_device_authorization/3_3_grant_scoped_token.feature"
+OWNER_AGENT = "features/3_device_authorization/3_5_owner_agent.feature"
+CODES = "features/standards/device_codes.feature"
+POLLS = "features/3_device_authorization/3_4_rfc8628_errors.feature"
 PAGES = "features/standards/user_codes.feature"
-A_FEW_PAGES = (f"{DEVICE}/3_2_mcp_device_authorization.feature", "-k", "page or owner")
 HANGING = ("token_endpoint_hangs", "token_headers_come_by_the_byte")
 
 
@@ -53,12 +53,11 @@ def ways(*beginnings: str, but: tuple[str, ...] = ()) -> tuple[str, ...]:
 RUNS: dict[str, Hostile] = {
     "nothing to judge": Hostile(
         ("server_metadata_is_html", "mcp_metadata_hangs", "root_metadata_is_nested_deeply"),
-        (METADATA, "--approver", "none"),
+        (SERVER, "--approver", "none"),
         exit_status=7,
-        budget_s=15,
     ),
     "another server to sign in at": Hostile(
-        ("mcp_metadata_names_a_fishing_server",), (METADATA, "--approver", "http"), exit_status=7, budget_s=15
+        ("mcp_metadata_names_a_fishing_server",), (SERVER, "--approver", "http"), exit_status=7
     ),
     "metadata that is none": Hostile(
         (
@@ -72,7 +71,7 @@ RUNS: dict[str, Hostile] = {
             "server_metadata_comes_by_the_byte",
             "mcp_streams_without_end",
         ),
-        (METADATA, DEVICE, "--approver", "none"),
+        (SERVER, RESOURCE, "features/standards/discovery.feature", "--approver", "none"),
     ),
     "metadata that lies": Hostile(
         (
@@ -82,27 +81,24 @@ RUNS: dict[str, Hostile] = {
             "root_metadata_sends_elsewhere",
             "mcp_challenges_nonsensically",
         ),
-        (METADATA, DEVICE, "--approver", "http"),
+        (SERVER, RESOURCE, KINDS, "--approver", "http"),
     ),
     "endpoints elsewhere": Hostile(
-        ("server_metadata_sends_elsewhere", "mcp_redirects_elsewhere"),
-        (METADATA, DEVICE, TOKENS, "--approver", "http"),
+        ("server_metadata_sends_elsewhere", "mcp_redirects_elsewhere"), (SERVER, OWNER_AGENT, "--approver", "http")
     ),
     "device answers": Hostile(
-        (*ways("device_"), "registration_answers_badly", "removal_fails"), (DEVICE, "--approver", "http")
+        (*ways("device_"), "registration_answers_badly", "removal_fails"), (CODES, "--approver", "http")
     ),
     "token answers": Hostile(
         (*ways("token_", but=HANGING), "introspection_answers_oddly", "revocation_is_html", "mcp_speaks_no_json_rpc"),
-        (DEVICE, TOKENS, "--approver", "http"),
+        (POLLS, OWNER_AGENT, "--approver", "http"),
     ),
     "endpoints that hang": Hostile(
         (*HANGING, "introspection_hangs", "registration_answers_a_number"),
-        (f"{DEVICE}/3_3_grant_scoped_token.feature", TOKENS, "--approver", "http"),
+        (OWNER_AGENT, "features/standards/introspection.feature", "--approver", "http"),
     ),
-    "pages without a browser": Hostile(ways("code_", "sign_in_", "decision_"), (PAGES, "--approver", "http")),
-    "pages in a browser": Hostile(
-        ways("code_page_r", "sign_in_", "decision_"), (*A_FEW_PAGES, "--approver", "browser"), budget_s=90
-    ),
+    "pages without a browser": Hostile(ways("code_", "sign_in_", "decision_"), (PAGES, KINDS, "--approver", "http")),
+    "pages in a browser": Hostile(ways("code_page_r", "sign_in_", "decision_"), (OWNER_AGENT, "--approver", "browser")),
 }
 
 
@@ -110,7 +106,7 @@ RUNS: dict[str, Hostile] = {
 class Ended:
     """A run against a hostile target, when it was over."""
 
-    exit_status: int
+    exit_status: int | None
     output: str
     seconds: float
     report_dir: Path
@@ -123,8 +119,9 @@ class Ended:
         return content
 
 
-def judge(hostile: Hostile, deployment: Deployment, report_dir: Path) -> Ended:
+def judge(name: str, deployment: Deployment, folder: Path) -> Ended:
     """Run the specification against a server that misbehaves so."""
+    hostile, called = RUNS[name], name.replace(" ", "-")
     credentials = {
         "PDPP_OWNER_PASSWORD": OWNER_PASSWORD,
         "PDPP_INTROSPECTION_CLIENT_ID": INTROSPECTION[0],
@@ -132,12 +129,12 @@ def judge(hostile: Hostile, deployment: Deployment, report_dir: Path) -> Ended:
     }
     with FishingServer() as fishing, HostileServer(deployment.server.port, hostile.ways, fishing.url) as server:
         started = time.monotonic()
-        done = subprocess.run(
-            [*COMMAND, "--base-url", server.url, "--max-wait", "5", "--report-dir", report_dir, *hostile.arguments],
-            cwd=ROOT, env=environment(**credentials), capture_output=True, text=True, timeout=KILLED_AFTER_SECONDS,
-        )  # fmt: skip
+        running = ForkedRun(called, ["--base-url", server.url, *MAX_WAIT, *hostile.arguments], folder, credentials)
+        while not running.is_over:
+            time.sleep(0.05)
         seconds = time.monotonic() - started
-    return Ended(done.returncode, done.stdout + done.stderr, seconds, report_dir, server.met, tuple(fishing.heard))
+    output = (folder / called / "said.txt").read_text("utf-8")
+    return Ended(running.status, output, seconds, folder / called, server.met, tuple(fishing.heard))
 
 
 @pytest.fixture(scope="module")
@@ -149,11 +146,7 @@ def runs(
     wanted = [item.callspec.params["name"] for item in request.session.items if hasattr(item, "callspec")]
     deployment = start(polling_interval=1)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {
-            name: pool.submit(judge, hostile, deployment, folder / name.replace(" ", "-"))
-            for name, hostile in RUNS.items()
-            if name in wanted
-        }
+        yield {name: pool.submit(judge, name, deployment, folder) for name in RUNS if name in wanted}
     deployment.http.close()
     deployment.server.stop()
 
@@ -167,10 +160,10 @@ def test_enough_ways() -> None:
 @pytest.mark.parametrize("name", RUNS)
 def test_hostile_target(name: str, runs: dict[str, Future[Ended]]) -> None:
     """The run ends in time, with verdicts and no fault of its own, and tells nobody a secret."""
-    hostile, ended = RUNS[name], runs[name].result(KILLED_AFTER_SECONDS * 2)
+    hostile, ended = RUNS[name], runs[name].result(RUN_SECONDS * len(RUNS))
     assert ended.exit_status == hostile.exit_status, ended.output
     assert "Traceback (most" not in ended.output
-    assert ended.seconds < hostile.budget_s * (1 + AT_ONCE)
+    assert ended.seconds < RUN_SECONDS
     run = ended.run
     assert run["faults"] == []
     assert run["counts"]["ERROR"] == 0

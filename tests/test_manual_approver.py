@@ -22,7 +22,7 @@ def codes(clock: RealClock, user_code: str = "BCDF-GHJK") -> Any:
 
 
 def test_the_person_decides() -> None:
-    """The person is told what to do, Enter goes on, waiting counts, and what the pages show stays unjudged."""
+    """The person is told what to do, Enter goes on, and the time counts as waited; the pages stay unjudged."""
     person, terminal = os.openpty()
     told: list[str] = []
     clock = RealClock(30, told.append)

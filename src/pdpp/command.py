@@ -10,6 +10,7 @@ import typer
 
 from pdpp.cleanup import cleanup
 from pdpp.setup_commands import connect, mcp_proxy, owner_agent, token
+from pdpp.target import app as target_app
 from pdpp.window import window
 
 SHAPE_NAMES = (
@@ -42,6 +43,8 @@ app = typer.Typer(
 )
 app.add_typer(window, name="window")
 app.command()(cleanup)
+
+app.add_typer(target_app)
 
 
 @app.command()

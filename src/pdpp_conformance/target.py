@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -182,7 +183,21 @@ def _told(problem: jsonschema.exceptions.ValidationError) -> str:
     credential = problem.path and (problem.path[0] in ("owner", "introspection") or "@" in str(problem.instance))
     if credential and problem.validator != "additionalProperties":
         return f"{place}: not what belongs there; see schemas/target.schema.json"
-    return f"{place}: {problem.message[:200]}"
+    return f"{place}: {problem.message[:200]}{_meant(problem)}"
+
+
+def _meant(problem: jsonschema.exceptions.ValidationError) -> str:
+    """Say which key was probably meant, where one is unknown, and which there are."""
+    if problem.validator != "additionalProperties" or not isinstance(problem.instance, dict):
+        return ""
+    known = list(problem.schema.get("properties", {})) if isinstance(problem.schema, Mapping) else []
+    close = [
+        match
+        for name in problem.instance
+        if name not in known
+        for match in difflib.get_close_matches(str(name), known, n=1)
+    ]
+    return f"; did you mean {', '.join(close)}?" if close else f"; there are {', '.join(known)}"
 
 
 def _checked_url(url: str, where: str) -> str:
@@ -208,19 +223,19 @@ def _folder(named: str, file: Path) -> Path:
 
 
 def _authorities(content: Mapping[str, Any], path: Path | None, environment: Mapping[str, str]) -> Path | None:
-    """Return the file of certificates to trust: the target file's, beside which it is looked for, or SSL_CERT_FILE's.
+    """Return the file of certificates to trust: the target file's, looked for beside it, or else SSL_CERT_FILE.
 
     Raises:
         TargetError: it holds none.
     """
-    named = environment.get("SSL_CERT_FILE") or content.get("certification_authorities")
-    if named is None:
+    where = "certification_authorities" if "certification_authorities" in content else "SSL_CERT_FILE"
+    named = content.get("certification_authorities") or environment.get("SSL_CERT_FILE")
+    if not named:
         return None
-    file = Path(named) if path is None or "SSL_CERT_FILE" in environment else path.parent / named
+    file = Path(named) if path is None or where == "SSL_CERT_FILE" else path.parent / named
     try:
         trusting(file)
     except OSError as error:  # ssl.SSLError is one
-        where = "SSL_CERT_FILE" if environment.get("SSL_CERT_FILE") else "certification_authorities"
         raise TargetError(
             f"{where}: {file} holds no certificates in PEM ({type(error).__name__}); name the file of the authority"
         ) from None
