@@ -234,6 +234,7 @@ class Recorder:
         self.politeness = politeness or Politeness()
         self.watch: Watch | None = None
         """Sees every request before it is sent."""
+        self.authorities = authorities
         self._origins: set[str] = set()
         self._own: set[str] = set()
         self._lock = threading.Lock()
@@ -254,6 +255,11 @@ class Recorder:
     def is_own(self, url: str) -> bool:
         """Whether ``url`` is served by the harness."""
         return origin_of(url) in self._own
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The deployment's own origins."""
+        return frozenset(self._origins)
 
     def is_allowed(self, url: str) -> bool:
         """Whether a request to ``url`` goes to the deployment, over TLS or to this machine."""

@@ -12,6 +12,7 @@ from playwright.sync_api import Page as Tab
 from playwright.sync_api import TimeoutError as TookTooLong
 
 from pdpp_conformance.approver.approver import Page
+from pdpp_conformance.approver.certificates import trusting_args
 from pdpp_conformance.approver.chromium import chromium_args, find_chromium
 from pdpp_conformance.approver.guard import Guard
 from pdpp_conformance.approver.page_reader import first_line, read_page
@@ -56,7 +57,10 @@ class Chromium:
             if executable is None:
                 raise Blocked("there is no Chromium on this machine", unblock="make set-up, or CHROMIUM_PATH")
             self._playwright = sync_playwright().start()
-            self._browser = self._playwright.chromium.launch(executable_path=executable, args=chromium_args())
+            trusted = trusting_args(self.recorder.origins, self.recorder.authorities)
+            self._browser = self._playwright.chromium.launch(
+                executable_path=executable, args=[*chromium_args(), *trusted]
+            )
         context = self._browser.new_context(
             viewport={"width": 800, "height": 600}, ignore_https_errors=False, service_workers="block"
         )
