@@ -97,12 +97,12 @@ SAID = {
 UNSAID = {
     "browser-capable clients use authorization code + PKCE": "Use a browser and the authorization code.",
     "headless clients use grant-scoped device authorization": "Over SSH, never use grant-scoped device authorization.",
-    "grant-scoped device authorization issues client tokens": "Device authorization issues no client token for a grant.",
+    "grant-scoped device authorization issues client tokens": "Device authorization issues no client token.",
     "owner-agent device authorization issues owner tokens": "Owner-agent device authorization issues client tokens.",
     "/mcp rejects owner tokens": "/mcp no longer rejects owner tokens.",
     "/mcp rejects that bearer by design": "/mcp rejects that bearer.",
     "owner-agent onboarding is owner-level local automation for /v1": "Automation for /v1.",
-    "owner-agent credentials are owner-level REST credentials and no MCP credentials": "An owner-level REST credential.",
+    "owner-agent credentials are owner-level REST credentials and no MCP credentials": "A REST credential.",
 }
 
 

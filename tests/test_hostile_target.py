@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,9 +18,10 @@ from urllib.parse import quote_plus
 import pytest
 
 from tests.conftest import INTROSPECTION, Deployment
-from tests.forked_runs import RUN_SECONDS, ForkedRun
 from tests.hostile_server import MISBEHAVIOURS, FishingServer, HostileServer
 
+ROOT = Path(__file__).resolve().parents[1]
+RUN_SECONDS = 240.0
 OWNER_PASSWORD = "the owner's password"
 ISSUED = re.compile(r"(?i)authorization|cookie|device_code|user_code|access_token|client_secret")
 """What no request to another origin may hold, be it a header or a parameter."""
@@ -129,12 +133,19 @@ def judge(name: str, deployment: Deployment, folder: Path) -> Ended:
     }
     with FishingServer() as fishing, HostileServer(deployment.server.port, hostile.ways, fishing.url) as server:
         started = time.monotonic()
-        running = ForkedRun(called, ["--base-url", server.url, *MAX_WAIT, *hostile.arguments], folder, credentials)
-        while not running.is_over:
-            time.sleep(0.05)
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--base-url", server.url, *MAX_WAIT]
+        ended = subprocess.run(
+            [*command, *hostile.arguments, "--report-dir", str(folder / called)],
+            cwd=ROOT,
+            env={**os.environ, **credentials},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=RUN_SECONDS,
+            check=False,
+        )
         seconds = time.monotonic() - started
-    output = (folder / called / "said.txt").read_text("utf-8")
-    return Ended(running.status, output, seconds, folder / called, server.met, tuple(fishing.heard))
+    return Ended(ended.returncode, ended.stdout, seconds, folder / called, server.met, tuple(fishing.heard))
 
 
 @pytest.fixture(scope="module")
