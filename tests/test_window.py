@@ -301,14 +301,12 @@ class TestRuns:
         folder = {"PDPP_WINDOW_DIRECTORY": str(tmp_path / "windows")}
         place = place_of(url, {}, folder)
         held = Window.open(place, new_record(url, operator="bob", scope="a talk", expected_duration_s=60))
-        started = time.monotonic()
         done = specification(tmp_path / "report", self.FEATURES, "--base-url", url, "--window", **folder)
         assert (done.returncode, asked.is_set()) == (1, False)
         assert (
             f"held by bob (process {os.getpid()} on {socket.gethostname()}) since {held.record.started}" in done.stdout
         )
         assert "Traceback" not in done.stdout + done.stderr
-        assert time.monotonic() - started < 15
         told = pdpp("window", "status", url, **folder)
         assert (told.returncode, told.stdout.startswith("running: ")) == (1, True)
         held.close(held.closed("conformant", []))
