@@ -206,9 +206,9 @@ class _Ended(StoredAccessTokens):
     def active(self, bearer: str) -> AccessToken | None:
         with self._store.transaction() as connection:
             token = self._tokens.find(connection, bearer)
-            if token is None or token.use != "access" or not self._in_force(token, self._clock.now()):
-                return super().active(bearer)
-            return as_access_token(token, self._tokens.grants_of(connection, token))
+            if token is not None and token.use == "access" and self._in_force(token, self._clock.now()):
+                return as_access_token(token, self._tokens.grants_of(connection, token))
+        return super().active(bearer)
 
 
 @declared.replacing("The MCP server does not look at a token's expiry.", "RSC-07")
