@@ -29,7 +29,7 @@ _PAGE = """<!doctype html>
  .unexpected { background: #ef6c00; color: #fff }
  .wrong th { color: #c62828; font-weight: bold }
  @media (prefers-color-scheme: dark) { .wrong th { color: #ff8a80 } }
- .key td { width: 18px }
+ .key td + td { width: auto; padding: 0 8px; white-space: nowrap; border: 0 }
 </style>
 <h1>Every check is proven able to fail</h1>
 <p>{{ report.faults | length }} deliberate defects of the bundled server, one at a time; {{ exact }} of them turned
