@@ -94,13 +94,12 @@ def setup_pages(run: Run) -> list[Guide]:
     """Return the pages for people among what the deployment serves.
 
     Raises:
-        Blocked: there is none.
+        Blocked: it serves nothing to read.
+        NotApplicable: it serves documents, and none leads to a page.
     """
     pages = [guide for guide in served_guides(run) if guide.is_html]
     if not pages:
-        raise Blocked(
-            "no document of the deployment leads to a setup page", unblock="console in the target file, its URL"
-        )
+        raise NotApplicable("no document of the deployment leads to a setup page, nor does the target file (console)")
     return pages
 
 

@@ -234,3 +234,23 @@ edited(
     file=HEADLESS,
     passages={f"`{EXAMPLE}/oauth/token`": f"`{EXAMPLE}/oauth/v1/token`"},
 )
+
+# -- what is served ----------------------------------------------------------------------------------------------------
+
+
+class _SaysNothing(Library):
+    def text(self, path: str) -> str:
+        return "# Welcome\n\nThis deployment serves MCP. Ask your administrator.\n"
+
+
+@declared.replacing(
+    "Whatever agents are sent to says nothing of paths and tokens.",
+    "DOC-05",
+    "DOC-06",
+    "DOC-07",
+    "CHG-03",
+    "CHG-06",
+    why="Each is a statement that somebody has to make, and nobody makes any.",
+)
+def agents_told_nothing(parts: Collaborators) -> None:
+    parts.library = _SaysNothing(parts.settings, parts.library.root)
