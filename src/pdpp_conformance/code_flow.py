@@ -171,7 +171,7 @@ def redeem(response: AuthorizationResponse) -> Answer:
             ("redirect_uri", REDIRECT_URI),
             ("client_id", request.client.client_id),
             ("code_verifier", request.verifier),
-            ("resource", request.parameters["resource"]),
+            *[(name, value) for name, value in request.parameters.items() if name == "resource"],
         ]
     )
 

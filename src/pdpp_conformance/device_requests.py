@@ -320,6 +320,8 @@ def judge_not_kind(judge: Judgement, run: Run, answer: Answer, kind: str) -> Non
 
 def _with_defect(parameters: Mapping[str, str], defect: tuple[str, str] | None) -> Parameters:
     name, what = defect or ("", "")
+    if what and what != "missing" and name not in parameters:
+        raise NotApplicable(f"a well-formed request to this target has no parameter {name}")
     pairs: Parameters = []
     for parameter, value in parameters.items():
         if parameter != name:

@@ -51,6 +51,13 @@ def _no_owner(target: Target) -> str | None:
     return None
 
 
+def _nothing_to_ask_for(target: Target) -> str | None:
+    lacking = _no_owner(target)
+    if lacking is None or target.authorization_details is not None or target.profile == "rfc8628":
+        return None
+    return f"what to ask for is found with an owner token, and {lacking}; or authorization_details in the file"
+
+
 def _no_pages(target: Target) -> str | None:
     unseen = target.approver.kind == "manual"
     return "a person plays the owner, and the pages are not seen: approver.kind browser" if unseen else None
@@ -80,11 +87,14 @@ def _no_guessing(target: Target) -> str | None:
 NEEDS: Sequence[Need] = (
     Need(
         re.compile(
-            r"\bowner|approv|\bden(?:y|ied)|decision|redeem|redemption"
+            r"\bowner\b(?!-)|approv|\bden(?:y|ied)|decision|redeem|redemption"
             r"|\btokens?\b(?! endpoint)|\bgrants?\b(?! type)|sign-in|signs? in|packages?\b|refresh",
             re.IGNORECASE,
         ),
         _no_owner,
+    ),
+    Need(
+        re.compile(r"MCP device authorization|of the MCP kind|for the MCP resource", re.IGNORECASE), _nothing_to_ask_for
     ),
     Need(re.compile(r"\bpages?\b|headings?|buttons?", re.IGNORECASE), _no_pages),
     Need(re.compile(r"another origin|other origins|framed?\b|browsers?\b|focus", re.IGNORECASE), _no_browser),
@@ -93,6 +103,12 @@ NEEDS: Sequence[Need] = (
     Need(re.compile(r"wrong (?:user )?codes|wrong passwords", re.IGNORECASE), _no_guessing),
 )
 """Looked through in this order; the first that is missing is told."""
+
+_ONLY_DOCUMENTS = re.compile(
+    r"(?:the .*metadata.*|the agent discovery.*|the owner-agent onboarding.*|.*challenges a client without a token)"
+    r"(?:\n(?!.*(?:approv|redeem|introspect)).*)*"
+)
+"""Steps that begin with a document, and go on about nothing else."""
 
 
 def scenarios_below(features: Path) -> Iterator[Words]:
@@ -106,6 +122,8 @@ def scenarios_below(features: Path) -> Iterator[Words]:
 
 def why_blocked(target: Target, words: Words) -> str | None:
     """Return what a scenario lacks at a target; ``None`` where nothing is known to be missing."""
+    if _ONLY_DOCUMENTS.fullmatch(words.steps):
+        return None
     for need in NEEDS:
         lacking = need.missing(target)
         if lacking is not None and need.words.search(words.steps):

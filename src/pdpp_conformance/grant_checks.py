@@ -330,6 +330,7 @@ def revoke_grant(run: Run, token: TokenResponse) -> Answer:
         NotApplicable: the deployment revokes no grants by that name.
         Unmet: it failed to.
     """
+    run.needs_pdpp("a grant that is revoked by its name")
     grant_id = token.members.get("grant_id")
     if not isinstance(grant_id, str) or not grant_id:
         raise Blocked("the token response names no grant", unblock="grant_id in the token response; see PRO-02")

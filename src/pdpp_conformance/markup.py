@@ -107,9 +107,8 @@ def judge_escaped(judge: Judgement, probe: Probe) -> None:
     """What was written is on the page, as text."""
     _judge_no_element(judge, probe)
     if probe.word not in probe.page.text:
-        raise Blocked(
-            f"the page {probe.page.title!r} does not show the text, so that nothing is known of how it would",
-            unblock="a page that shows it",
+        raise NotApplicable(
+            f"the page {probe.page.title!r} does not show what was written, so nothing has to be escaped"
         )
 
 

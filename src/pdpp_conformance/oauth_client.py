@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeGuard
 
 from pdpp_conformance.discovery import DEVICE_CODE_GRANT, Discovery
 from pdpp_conformance.exchange import Answer, Recorder
-from pdpp_conformance.verdict import Blocked
+from pdpp_conformance.verdict import Blocked, NotApplicable
 from pdpp_conformance.waiting import SERVER_TRUNCATION_SECONDS, Waiting
 
 DEFAULT_INTERVAL_SECONDS = 5
@@ -157,6 +157,7 @@ class OAuthClient:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send a device authorization request with just these parameters (RFC 8628 §3.1)."""
+        parameters = self._without_extensions(parameters)
         url = self.endpoint("device_authorization_endpoint") + query
         if method != "POST":
             return self._recorder.send(method, url, actor=self.name, headers=headers or {})
@@ -212,6 +213,7 @@ class OAuthClient:
 
     def request_token(self, parameters: Parameters, *, headers: Mapping[str, str] | None = None) -> Answer:
         """Send a token request with just these parameters (RFC 6749 §3.2)."""
+        parameters = self._without_extensions(parameters)
         return self._recorder.send(
             "POST",
             self.endpoint("token_endpoint"),
@@ -219,6 +221,18 @@ class OAuthClient:
             form=list(parameters),
             headers=headers or {},
         )
+
+    def _without_extensions(self, parameters: Parameters) -> Parameters:
+        """Return the parameters of a request.
+
+        Raises:
+            NotApplicable: they are for extensions that the target's profile does not ask for.
+        """
+        listed = list(parameters)
+        extensions = [name for name, _ in listed if name in ("resource", "authorization_details")]
+        if extensions and self._discovery.profile == "rfc8628":
+            raise NotApplicable(f"the parameter {extensions[0]} is none that the profile rfc8628 asks for")
+        return listed
 
     def redeem(self, device_code: str, parameters: Parameters = ()) -> Answer:
         """Send a token request for a device code (RFC 8628 §3.4); ``resource`` goes with it unless named otherwise."""

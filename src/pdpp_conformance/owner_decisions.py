@@ -132,7 +132,7 @@ def _count(run: Run, kind: Kind, act: Act) -> Counted:
 def decide(run: Run, device: DeviceAuthorization, act: Act, *, typed: bool = False) -> Decided:
     """Let the owner decide a request by the forms of the pages."""
     who = owner(run)
-    return who.decide(who.arrive(device, typed=typed), words(run, act))
+    return who.decide(who.arrive(device, typed=typed), words(run, act), signing_in=True)
 
 
 def deciding(run: Run, who: Visitor, device: DeviceAuthorization, act: Act) -> Choice:

@@ -329,6 +329,13 @@ class Session:
             signal.signal(signum, signal.SIG_IGN)  # a second Ctrl-C must not lose the report
         try:
             session.exitstatus = self._finish(self._run)
+        except Exception as error:  # a traceback would tell the operator nothing
+            self._fault("writing the report", error)
+            self._report = None
+            self._messages.append(
+                f"the report could not be finished, by a fault of the harness; please report it: {self._faults[-1]}"
+            )
+            session.exitstatus = ExitStatus.NOT_CONFORMANT
         finally:
             for signum, handler in self._previous_handlers.items():
                 signal.signal(signum, handler or signal.SIG_DFL)

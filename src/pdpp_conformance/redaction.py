@@ -250,7 +250,7 @@ def _spellings(secret: str, word: str) -> set[str]:
         half = len(plain) // 2
         for code in (plain, f"{plain[:half]}-{plain[half:]}", f"{plain[:half]} {plain[half:]}"):
             for typed in (code, code.lower()):
-                written |= {typed, quote(typed), quote_plus(typed)}
+                written |= {typed, quote(_as_bytes(typed)), quote_plus(_as_bytes(typed))}
     return {spelling for spelling in written if len(spelling) >= SHORTEST_SECRET}
 
 

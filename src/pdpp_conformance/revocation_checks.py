@@ -164,6 +164,7 @@ def send_grant_revocation(run: Run, token: TokenResponse) -> Answer:
     Raises:
         Blocked: there is no way to.
     """
+    run.needs_pdpp("a grant that is revoked by its name")
     grant_id = token.members.get("grant_id")
     if not isinstance(grant_id, str):
         raise Blocked("the token response names no grant", unblock="a token response with grant_id")

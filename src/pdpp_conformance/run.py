@@ -27,7 +27,7 @@ from pdpp_conformance.plan import politeness_towards
 from pdpp_conformance.polling import Conversations
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.target import Credentials, Target
-from pdpp_conformance.verdict import Blocked, Conclusion, Excluded
+from pdpp_conformance.verdict import Blocked, Conclusion, Excluded, NotApplicable
 from pdpp_conformance.waiting import MovedClock, RealClock, Waiting, wait
 
 if TYPE_CHECKING:
@@ -249,7 +249,9 @@ class Run:
 
         Raises:
             Blocked: neither tells.
+            NotApplicable: the target's profile knows of no streams.
         """
+        self.needs_pdpp("streams to ask for")
         if self._offer is None:
             if self.target.authorization_details is not None:
                 self._offer = offer_of_target(self.target.authorization_details, self.target.stream_outside_the_grant)
@@ -455,20 +457,30 @@ class Run:
         """Return a conversation with the MCP resource under a bearer.
 
         Raises:
-            Blocked: the target has no MCP resource.
+            NotApplicable: the target's profile has none.
         """
-        if not self.discovery.mcp_resource:
-            raise Blocked("the profile rfc8628 has no MCP resource", unblock="profile: pdpp in the target file")
+        self.needs_pdpp("an MCP resource")
         return McpSession(
             self.recorder, self.discovery.mcp_resource, bearer, actor=actor, revision=self.target.mcp_revision
         )
+
+    def needs_pdpp(self, what: str) -> None:
+        """Let a scenario go on that needs something of PDPP's to see whether a standard's rule is kept.
+
+        Raises:
+            NotApplicable: the target's profile does not ask for it.
+        """
+        if self.target.profile != "pdpp":
+            raise NotApplicable(f"this is seen by {what}, which the profile {self.target.profile} does not ask for")
 
     def rest(self, path: str, bearer: str | None, *, actor: str, headers: Mapping[str, str] | None = None) -> Answer:
         """GET a path of the owner's REST surface.
 
         Raises:
             Blocked: the metadata names no query base.
+            NotApplicable: the target's profile has none.
         """
+        self.needs_pdpp("the owner's REST surface")
         base = self.discovery.query_base
         if base is None:
             raise Blocked(

@@ -80,8 +80,11 @@ def judge_refused_or_narrowed(judge: Judgement, run: Run, asked: ScopedRequest) 
     if answer.error is not None or answer.status >= 400:
         judge.error(answer, ["invalid_scope"])
         return
-    token = read_token_response(run.approved(asked.requested.device()).poll())
-    _judge_without(judge, run, token, asked.scope)
+    redeemed = run.approved(asked.requested.device()).poll()
+    if redeemed.error in ("invalid_scope", "access_denied"):
+        judge.that(True, "a refusal, or a token without that scope", redeemed.summary)  # nothing was left to grant
+        return
+    _judge_without(judge, run, read_token_response(redeemed), asked.scope)
 
 
 def token_granted_otherwise(run: Run, client: OAuthClient) -> ScopedToken:
@@ -96,7 +99,10 @@ def token_granted_otherwise(run: Run, client: OAuthClient) -> ScopedToken:
         raise NotApplicable(
             f"the request was refused ({answer.summary}), so nothing was granted that it did not ask for"
         )
-    return ScopedToken(read_token_response(run.approved(asked.requested.device()).poll()), asked.scope)
+    redeemed = run.approved(asked.requested.device()).poll()
+    if redeemed.error in ("invalid_scope", "access_denied"):
+        raise NotApplicable(f"the redemption was refused ({redeemed.summary}), so nothing was granted otherwise")
+    return ScopedToken(read_token_response(redeemed), asked.scope)
 
 
 def judge_scope_told(judge: Judgement, run: Run, token: TokenResponse, requested: str | None) -> None:

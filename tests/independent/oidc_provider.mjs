@@ -15,6 +15,7 @@ const provider = new Provider(issuer, {
       grant_types: [],
       redirect_uris: [],
       response_types: [],
+      token_endpoint_auth_method: 'client_secret_basic',
     },
   ],
   clientDefaults: { token_endpoint_auth_method: 'none' },

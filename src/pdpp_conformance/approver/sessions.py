@@ -177,8 +177,15 @@ class BrowserSession:
         return page
 
     def cookies(self) -> Sequence[tuple[str, str]]:
-        """Return the cookies, names and values."""
-        return [(cookie.get("name", ""), cookie.get("value", "")) for cookie in self.context.cookies()]
+        """Return the cookies, names and values.
+
+        Raises:
+            Blocked: the browser is gone.
+        """
+        try:
+            return [(cookie.get("name", ""), cookie.get("value", "")) for cookie in self.context.cookies()]
+        except Error as error:
+            raise Blocked(f"the browser is gone: {first_line(error)}", unblock="a browser that stays") from None
 
     def note_responses(self) -> None:
         """Record what the browser asked and got since the last page; pictures and styles are left out."""
