@@ -197,14 +197,14 @@ edited(
     "A command is documented that does not exist.",
     "DOC-10",
     file=HOSTED,
-    passages={f"pdpp connect {EXAMPLE}/mcp": f"pdpp link {EXAMPLE}/mcp"},
+    passages={f"pdpp connect {EXAMPLE}/mcp\n": f"pdpp link {EXAMPLE}/mcp\n"},
 )
 edited(
     "unknown_option_documented",
     "An option is documented that its command does not have.",
     "DOC-10",
     file=HOSTED,
-    passages={f"pdpp connect {EXAMPLE}/mcp": f"pdpp connect {EXAMPLE}/mcp --no-browser-at-all"},
+    passages={"mcp --browser": "mcp --no-browser-at-all"},
 )
 edited(
     "tool_list_is_stale",
