@@ -150,11 +150,22 @@ class TestContent:
             ('mcp_revision: "2026-07-28"', {"mcp_revision": "2026-07-28"}),
             ("mcp_url: https://rs.example/mcp/", {"mcp_url": "https://rs.example/mcp/"}),
             ("base_url: https://pdpp.example/", {"base_url": "https://pdpp.example"}),
+            ("console: https://pdpp.example/connect", {"console": "https://pdpp.example/connect"}),
         ],
     )  # fmt: skip
     def test_a_key_alone(self, read: Read, content: str, expected: dict[str, Any]) -> None:
         """Each key works without the others, which keep their defaults."""
         assert read(content) == Target(**expected)
+
+
+class TestRepository:
+    def test_the_folder_is_seen_from_the_file(self, read: Read, tmp_path: Path) -> None:
+        (tmp_path / "pdpp").mkdir()
+        assert read("repository: pdpp") == Target(repository=tmp_path / "pdpp")
+
+    def test_what_is_no_folder_is_told(self, read: Read) -> None:
+        with pytest.raises(TargetError, match="repository 'nowhere' is no folder"):
+            read("repository: nowhere")
 
 
 class TestPrecedence:
