@@ -59,11 +59,6 @@ Feature: A refusal tells a client what to do next
         | a malformed token               |
         | a token that its client revoked |
 
-    @RSC-28 @negative @expires
-    Scenario: Who sent an expired token is told that the token is invalid
-      When a client presents an expired token at the MCP resource
-      Then the challenge calls the token invalid
-
   Rule: The challenge says which scopes it takes
 
     @RSC-04

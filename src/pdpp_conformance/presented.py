@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pdpp_conformance.device_requests import Requested, another_resource
-from pdpp_conformance.ended_tokens import REVOKED, expired, revoked
+from pdpp_conformance.ended_tokens import REVOKED, revoked
 from pdpp_conformance.exchange import Answer, Headers
 from pdpp_conformance.forged_tokens import forged, lookalike, variation
 from pdpp_conformance.mcp_requests import ask, bearer, is_served
@@ -64,8 +64,6 @@ def present(run: Run, what: str) -> Presented:
     """
     if what in REVOKED:
         return Presented(what, revoked(run, what).answer)
-    if what == "an expired token":
-        return Presented(what, expired(run).answer)
     return Presented(what, ask(run, CREDENTIALS[what](run)))
 
 
