@@ -1,7 +1,8 @@
 Feature: The MCP resource serves its own access tokens and nothing else
-  It takes a token from the Authorization header alone (OAuth 2.1 §5.1; MCP Authorization, Token Requirements), serves it only while it is in force and was
-  issued for this resource by an authorization server that its metadata names (MCP Authorization, Token Handling; RFC 8707 §2; RFC 9700 §2.3), and lets out nothing
-  to anybody else. A refusal leaves the tokens that are in force as they were.
+  It takes a token from the Authorization header alone (OAuth 2.1 §5.1; MCP Authorization, Token Requirements), serves
+  it only while it is in force and was issued for this resource by an authorization server that its metadata names
+  (MCP Authorization, Token Handling; RFC 8707 §2; RFC 9700 §2.3), and lets out nothing to anybody else. A refusal
+  leaves the tokens that are in force as they were.
 
   Background:
     Given the MCP resource serves a client token
@@ -38,10 +39,10 @@ Feature: The MCP resource serves its own access tokens and nothing else
       Then it is refused with 401, and the client token is served as before
 
       Examples: tokens that nobody issued
-        | credentials                        |
-        | a token that nobody issued         |
-        | the first half of a live token     |
-        | a live token with more behind it   |
+        | credentials                      |
+        | a token that nobody issued       |
+        | the first half of a live token   |
+        | a live token with more behind it |
 
     @RSC-06 @negative
     Scenario: A token that breaks the syntax is refused
@@ -60,11 +61,11 @@ Feature: The MCP resource serves its own access tokens and nothing else
       Then it is refused with 401, and the client token is served as before
 
       Examples: how it was made
-        | how                                        |
-        | that is signed with a key of its maker     |
+        | how                                            |
+        | that is signed with a key of its maker         |
         | that is signed with a key that it brings along |
-        | that is not signed                         |
-        | that another issuer signed                 |
+        | that is not signed                             |
+        | that another issuer signed                     |
 
   Rule: A token ends
 
@@ -79,10 +80,10 @@ Feature: The MCP resource serves its own access tokens and nothing else
       Then it is refused as an invalid token from then on, while another client token is served
 
       Examples: ways to end a token
-        | token                              |
-        | a token that its client revoked    |
-        | a token whose grant was revoked    |
-        | a token whose client was removed   |
+        | token                            |
+        | a token that its client revoked  |
+        | a token whose grant was revoked  |
+        | a token whose client was removed |
 
   Rule: A token is for one resource
 
@@ -92,8 +93,8 @@ Feature: The MCP resource serves its own access tokens and nothing else
       Then it is refused, and the client token is served as before
 
       Examples: tokens for other resources
-        | token                                           |
-        | the owner's token                               |
+        | token                                              |
+        | the owner's token                                  |
         | a client token that was asked for another resource |
 
   Rule: A token stands in the header, once

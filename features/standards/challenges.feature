@@ -1,7 +1,8 @@
 Feature: A refusal tells a client what to do next
-  From the challenge a client learns where the metadata of the resource is (RFC 9728 §5.1), what is wrong with its token and
-  which scopes it needs (RFC 6750 §3, §3.1; MCP Authorization, Scope Challenge Handling). It learns that from a challenge that follows
-  the grammar (RFC 9110 §11), says each thing once, and speaks of no error where no token was sent.
+  From the challenge a client learns where the metadata of the resource is (RFC 9728 §5.1), what is wrong with its
+  token and which scopes it needs (RFC 6750 §3, §3.1; MCP Authorization, Scope Challenge Handling). It learns that
+  from a challenge that follows the grammar (RFC 9110 §11), says each thing once, and speaks of no error where no
+  token was sent.
 
   Background:
     Given the MCP resource serves a client token
@@ -30,11 +31,11 @@ Feature: A refusal tells a client what to do next
       Then the challenge names no parameter twice, and each with characters it may have
 
       Examples: credentials that are challenged
-        | credentials                                |
-        | no token                                   |
-        | a token that nobody issued                 |
-        | a malformed token                          |
-        | a token with quotes and backslashes in it  |
+        | credentials                               |
+        | no token                                  |
+        | a token that nobody issued                |
+        | a malformed token                         |
+        | a token with quotes and backslashes in it |
 
     @RSC-16 @negative
     Scenario: The challenge to an owner token says each thing once

@@ -57,9 +57,9 @@ Feature: The transport of the MCP resource lets nobody in by another door
       Then it is refused as a bad request, and the client token is served as before
 
       Examples: revisions that there never were
-        | revision                  |
+        | revision                   |
         | a day before there was MCP |
-        | no revision at all        |
+        | no revision at all         |
 
     @RSC-25 @negative
     Scenario Outline: A request whose header says something else than its body is refused, <what>
