@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from pdpp_conformance.client_bench.bench import Bench, Played
-from pdpp_conformance.client_bench.clock import ClockServer, PassedClock
+from pdpp_conformance.client_bench.clock import ClockServer, LivedClock, PassedClock
 from pdpp_conformance.client_bench.plays import PLAYS
 from pdpp_conformance.client_bench.script import Play, Script, Step, Use
 from pdpp_conformance.client_bench.stage import DEVICE_CODE_GRANT, Received, Stage
@@ -114,7 +114,10 @@ class TestTime:
             url = server.clock().url
             assert httpx.post(url, content=b"2.5", trust_env=False).text == "2.5"
             assert httpx.get(url, trust_env=False).text == "2.5"
-            assert httpx.get(server.clock().url, trust_env=False).text == "0.0"
+            other = server.clock()
+            assert httpx.get(other.url, trust_env=False).text == "0.0"
+            assert not other.keep_unanswered()
+            assert httpx.get(f"{other.url}/unanswered", trust_env=False).text == "1"
         finally:
             server.stop()
 
@@ -180,7 +183,7 @@ class TestClients:
 def test_a_request_tells_whether_a_secret_is_in_it() -> None:
     """Wherever it stands: URL, header or body."""
     headers = {"authorization": "bearer  abc", "x": "in a header"}
-    request = Received(1, "mcp", 0, 0, 0.0, "POST", "/mcp?q=url", headers, "body=1&empty=")
+    request = Received(1, "mcp", 0, 0, 0.0, "POST", "/mcp?q=url", headers, "body=1&empty=", LivedClock())
     assert [request.carries(text) for text in ("url", "in a header", "body", "elsewhere")] == [True, True, True, False]
     assert request.bearer == "abc"
     assert request.form == {"body": "1", "empty": ""}

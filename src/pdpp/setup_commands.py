@@ -23,6 +23,8 @@ owner_agent = typer.Typer(
 Url = Annotated[str, typer.Argument(help="The MCP server's URL, or its origin.")]
 Origin = Annotated[str, typer.Argument(help="The deployment's origin.")]
 Json = Annotated[bool, typer.Option("--json", help="One event a line, for programs.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Lines of text, for screen readers; without a terminal always.")]
+NoQr = Annotated[bool, typer.Option("--no-qr", help="Show no QR code.")]
 Timeout = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="Bounds everything; by default the code's own expiry.", min=1)
 ]
@@ -43,8 +45,14 @@ def connect(
     client_id: Annotated[
         str | None, typer.Option(help="The client to be: an identifier that the server knows, or a metadata document.")
     ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser", help="Use a browser on this machine: authorization code with PKCE.")
+    ] = False,
     timeout: Timeout = None,
     as_json: Json = False,
+    plain: Plain = False,
+    no_qr: NoQr = False,
+    copy: Annotated[bool, typer.Option("--copy", help="Put the URL on the terminal's clipboard.")] = False,
 ) -> None:
     """Get a grant-scoped credential for an MCP server, by device authorization.
 
@@ -54,16 +62,18 @@ def connect(
 
     options = ConnectOptions(
         url,
-        source=source or _asked_for_source(),
+        source=source or (None if browser else _asked_for_source()),
         source_kind=source_kind,
         streams=tuple(stream or ()),
         since=since,
         purpose=purpose or DEFAULT_PURPOSE,
         client_id=client_id,
         timeout=timeout,
-        shown_by=("--json",) if as_json else (),
+        browser=browser,
+        shown_by=_shown_by(as_json=as_json, plain=plain, no_qr=no_qr, copy=copy),
     )
-    raise typer.Exit(connect(options, _surroundings(context), _report(as_json)))
+    report = _report(as_json, plain=plain, qr=not no_qr, copy=copy)
+    raise typer.Exit(connect(options, _surroundings(context), report))
 
 
 @token.command()
@@ -104,12 +114,14 @@ def onboard(
     client_id: Annotated[str | None, typer.Option(help="The client to be, if the server knows it.")] = None,
     timeout: Timeout = None,
     as_json: Json = False,
+    plain: Plain = False,
+    no_qr: NoQr = False,
 ) -> None:
     """Get an owner's bearer for local automation of your own on /v1/**. It is no MCP credential: /mcp rejects it."""
     from pdpp_reference.setup_client.owner_agent import OnboardOptions, onboard
 
-    options = OnboardOptions(url, client_id, timeout, ("--json",) if as_json else ())
-    raise typer.Exit(onboard(options, _surroundings(context), _report(as_json)))
+    options = OnboardOptions(url, client_id, timeout, _shown_by(as_json=as_json, plain=plain, no_qr=no_qr))
+    raise typer.Exit(onboard(options, _surroundings(context), _report(as_json, plain=plain, qr=not no_qr)))
 
 
 @owner_agent.command()
@@ -168,10 +180,26 @@ def _surroundings(context: typer.Context) -> Surroundings:
     return context.obj if isinstance(context.obj, Surroundings) else Surroundings(default_folder())
 
 
-def _report(as_json: bool) -> Report:
+def _report(as_json: bool, *, plain: bool = True, qr: bool = False, copy: bool = False) -> Report:
+    """Return how it is shown: to a program, on a terminal that is looked at, or in plain lines."""
     from pdpp_reference.setup_client.report import JsonReport, PlainReport
 
-    return JsonReport(_write) if as_json else PlainReport(_write)
+    if as_json:
+        return JsonReport(_write)
+    if plain or not sys.stdout.isatty():
+        return PlainReport(_write)
+    from rich.console import Console
+
+    from pdpp_reference.setup_client.screen import Screen
+
+    return Screen(Console(), qr=qr, copy=copy)
+
+
+def _shown_by(
+    *, as_json: bool = False, plain: bool = False, no_qr: bool = False, copy: bool = False
+) -> tuple[str, ...]:
+    given = {"--json": as_json, "--plain": plain, "--no-qr": no_qr, "--copy": copy}
+    return tuple(option for option, is_given in given.items() if is_given)
 
 
 def _asked_for_source() -> str | None:

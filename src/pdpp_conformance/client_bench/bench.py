@@ -73,7 +73,7 @@ class Bench:
     """Plays plays with one client.
 
     Args:
-        plays: all there are, by name, those that take real time first.
+        plays: all there are, by name, those that take the longest first.
     """
 
     def __init__(self, client: ClientUnderTest, recorder: Recorder, plays: Mapping[str, Play]) -> None:

@@ -1,7 +1,9 @@
 """The time of a bench: passed by the client under test, if it lets its time be handed in, else the machine's.
 
 A clock that is passed has a URL: ``GET`` gives its seconds, ``POST`` of a number lets so many pass and gives them too.
-Nothing has to be waited for that way. The URL goes into the client's command in the place of ``{clock}``.
+Nothing has to be waited for that way. The URL goes into the client's command in the place of ``{clock}``. A request
+that is never to be answered has its connection closed, and ``GET`` of ``{clock}/unanswered`` counts it: the client that
+looks there lets its timeout pass, and takes the request for timed out; another has seen a dropped connection.
 """
 
 from __future__ import annotations
@@ -26,6 +28,10 @@ class BenchClock(Protocol):
         """Return the time in seconds; only differences mean anything."""
         ...
 
+    def keep_unanswered(self) -> bool:
+        """Take a request that is never answered; return whether its connection has to be held open."""
+        ...
+
     def abandoned(self, since: float, at: float) -> float:
         """Return when a request was given up that began at ``since`` and whose connection was closed ``at``."""
         ...
@@ -39,6 +45,9 @@ class LivedClock:
     def now(self) -> float:
         return time.monotonic()
 
+    def keep_unanswered(self) -> bool:
+        return True
+
     def abandoned(self, since: float, at: float) -> float:
         return at
 
@@ -48,6 +57,8 @@ class PassedClock:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.unanswered = 0
+        """How many requests were never answered so far."""
         self._now = 0.0
         self._passes: list[tuple[float, float]] = []
         self._lock = threading.Lock()
@@ -60,6 +71,11 @@ class PassedClock:
         with self._lock:
             self._passes.append((self._now, self._now + seconds))
             self._now += seconds
+
+    def keep_unanswered(self) -> bool:
+        with self._lock:
+            self.unanswered += 1
+        return False
 
     def abandoned(self, since: float, at: float) -> float:
         """The first time that passes after a request began is what its answer was waited for."""
@@ -94,8 +110,9 @@ class ClockServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                clock = clocks[int(self.path[1:])]
-                body = repr(clock.now()).encode()
+                number, _, rest = self.path[1:].partition("/")
+                clock = clocks[int(number)]
+                body = repr(clock.unanswered if rest == "unanswered" else clock.now()).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

@@ -85,4 +85,4 @@ PLAYS: Mapping[str, Play] = {
     ),
     "a server without device authorization": _play(Script(device_authorization=False)),
 }
-"""Those that take real time come first: the client gives a connection up only after a while."""
+"""Those that take the longest come first, for clients whose time is the machine's."""

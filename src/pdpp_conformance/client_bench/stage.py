@@ -46,9 +46,15 @@ class Received:
     target: str
     headers: Mapping[str, str] = field(repr=False)
     body: str = field(repr=False)
+    clock: BenchClock = field(repr=False)
     answered: str = ""
-    gave_up_at: float | None = None
-    """When the client closed the connection, where nothing was answered."""
+    closed_at: float | None = None
+    """When the connection was closed, where nothing was answered."""
+
+    @property
+    def gave_up_at(self) -> float | None:
+        """When the client gave up to wait for an answer; None where it got one, or the connection was dropped."""
+        return None if self.closed_at is None else self.clock.abandoned(self.at, self.closed_at)
 
     @property
     def form(self) -> Mapping[str, str]:
@@ -153,6 +159,7 @@ class Stage:
             handler.path,
             {name.lower(): value for name, value in handler.headers.items()},
             body,
+            self._clock,
         )
         self._received.append(received)
         started = time.time()
@@ -162,8 +169,9 @@ class Stage:
             received.answered = reply
             self._record(received, None, b"", started)
             if reply == "hang":
-                self._hang(handler.connection)
-                received.gave_up_at = self._clock.abandoned(received.at, self._clock.now())
+                if self._clock.keep_unanswered():
+                    self._hang(handler.connection)
+                received.closed_at = self._clock.now()
             _break_off(handler.connection)
             return
         received.answered = reply.told

@@ -1,4 +1,4 @@
-"""`pdpp connect`: from an MCP server's URL to a stored, grant-scoped credential, by device authorization."""
+"""`pdpp connect`: from an MCP server's URL to a kept, grant-scoped credential, by device authorization or in a browser."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any
 
 from pdpp_reference.setup_client.bearer_check import Checked
+from pdpp_reference.setup_client.browser_flow import WAIT_SECONDS, BrowserFlow
 from pdpp_reference.setup_client.clock import Deadline
 from pdpp_reference.setup_client.credentials import Credential
 from pdpp_reference.setup_client.device_flow import Codes
@@ -47,6 +48,8 @@ class ConnectOptions:
     purpose: str = DEFAULT_PURPOSE
     client_id: str | None = None
     timeout: float | None = None
+    browser: bool = False
+    """Whether a browser on this machine is used: authorization code instead of device authorization."""
     shown_by: tuple[str, ...] = ()
     """The options that say how it is shown, to be typed again."""
 
@@ -61,6 +64,7 @@ class ConnectOptions:
         words += ["--purpose", self.purpose] if self.purpose != DEFAULT_PURPOSE else []
         words += ["--client-id", self.client_id] if self.client_id is not None else []
         words += ["--timeout", f"{self.timeout:g}"] if self.timeout is not None else []
+        words += ["--browser"] if self.browser else []
         return [*words, *self.shown_by]
 
 
@@ -125,6 +129,9 @@ class Connection:
         if not self.may_begin(server):
             raise self.not_advertised(resource)
         details = self.authorization_details(server)
+        if self._options.browser:
+            self._connect_in_browser(server, resource, details)
+            return
         kept = self._store.find(server.issuer, resource.identifier)
         client_id = self._identify(server, None if kept is None else kept.client_id)
         scope = resource.scope
@@ -146,8 +153,38 @@ class Connection:
         )
 
     def may_begin(self, server: AuthorizationServer) -> bool:
-        """Whether device authorization gives a client a grant-scoped token here."""
-        return server.offers_device_authorization()
+        """Whether a client gets a grant-scoped token here in the way that was asked for."""
+        return self._options.browser or server.offers_device_authorization()
+
+    def _connect_in_browser(self, server: AuthorizationServer, resource: Resource, details: str | None) -> None:
+        flow = BrowserFlow(self._http, self._clock, self._report, server)
+        try:
+            identity = self._parts.identity(self._http)
+            client_id, how = identity.client_id(
+                server, given=self._options.client_id, kept=None, redirect_uri=flow.redirect_uri
+            )
+            self._report.tell("client", client_id=client_id, how=how)
+            if self._options.timeout is None:
+                self._deadline.ends = self._clock.now() + WAIT_SECONDS
+            request = [("resource", resource.identifier)]
+            request += [("scope", resource.scope)] if resource.scope else []
+            request += [("authorization_details", details)] if details else []
+            token = flow.token(client_id, request, self._deadline)
+        finally:
+            flow.close()
+        self._require_resource(resource, token)
+        checked = self._check(resource, token)
+        if checked.refused:
+            raise Refused(
+                f"{resource.url} does not accept the token that was issued for it ({checked.status}); it was not kept"
+            )
+        self._keep(server, resource, client_id, token)
+
+    def _require_resource(self, resource: Resource, token: Token) -> None:
+        if token.resource not in (None, resource.identifier):
+            raise Refused("the server's token is for another resource; it was not kept")
+        if self._options.timeout is None:
+            self._deadline.ends = self._clock.now() + AFTERWARDS_SECONDS
 
     def not_advertised(self, resource: Resource) -> SetupFailure:
         """Return the end of a setup for which there is no device authorization; nothing else is tried."""
@@ -160,9 +197,9 @@ class Connection:
             Usage: nobody said which source.
         """
         kind = server.details_type()
-        if kind is None:
-            return None
         options = self._options
+        if kind is None or (options.browser and options.source is None):
+            return None  # in a browser the owner picks
         if options.source is None:
             raise Usage("say which source to read: --source, with its identifier (a URI)")
         since = None if options.since is None else {"since": _moment(options.since)}
@@ -196,10 +233,7 @@ class Connection:
         if self._options.timeout is None:
             self._deadline.ends = codes.expires_at
         token = flow.token(codes, [("client_id", client_id), ("resource", resource.identifier)], self._deadline)
-        if token.resource not in (None, resource.identifier):
-            raise Refused("the server's token is for another resource; it was not kept")
-        if self._options.timeout is None:
-            self._deadline.ends = self._clock.now() + AFTERWARDS_SECONDS
+        self._require_resource(resource, token)
         return token
 
     def show(self, codes: Codes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from pdpp_reference.settings import DEVICE_CODE_GRANT
@@ -31,13 +30,14 @@ class Identity:
         *,
         given: str | None,
         kept: str | None,
-        grant_types: Sequence[str] = (DEVICE_CODE_GRANT, "refresh_token"),
+        redirect_uri: str | None = None,
     ) -> tuple[str, How]:
         """Return the client identifier, and how the client came by it.
 
         Args:
             given: what the person said: an https URL is a client ID metadata document's.
             kept: the identifier that this issuer gave at an earlier setup for the same resource.
+            redirect_uri: where the answer goes in the authorization code flow; None for device authorization.
 
         Raises:
             Refused: the server knows no way for a client to become known.
@@ -56,9 +56,9 @@ class Identity:
             for client in (listed if isinstance(listed, list) else [])
         ):
             return OWN_CLIENT_ID, "pre-registered"
-        return self.register(server, grant_types), "registered"
+        return self.register(server, redirect_uri), "registered"
 
-    def register(self, server: AuthorizationServer, grant_types: Sequence[str]) -> str:
+    def register(self, server: AuthorizationServer, redirect_uri: str | None) -> str:
         """Register a public client (RFC 7591 §3.1) and return its identifier.
 
         Raises:
@@ -71,12 +71,12 @@ class Identity:
             )
         metadata: dict[str, Any] = {
             "client_name": CLIENT_NAME,
-            "grant_types": list(grant_types),
+            "grant_types": [DEVICE_CODE_GRANT if redirect_uri is None else "authorization_code", "refresh_token"],
             "token_endpoint_auth_method": "none",
             "application_type": "native",
         }
-        if "authorization_code" in grant_types:
-            metadata |= {"redirect_uris": [LOOPBACK_REDIRECT], "response_types": ["code"]}
+        if redirect_uri is not None:
+            metadata |= {"redirect_uris": [redirect_uri], "response_types": ["code"]}
         answer = self._http.patiently(self._http.post_json, endpoint, metadata)
         if answer.status == 400 and "redirect_uris" not in metadata:
             # Some servers want a redirect URI even of a client that will never use one.

@@ -71,7 +71,14 @@ class PlainReport(Report):
         """Return what is said of an event."""
         if event == "polling":
             return self._polling(facts)
-        write = {"resource": _resource, "code": self.code, "granted": _granted, "stored": _stored, "failed": _failed}
+        write = {
+            "resource": _resource,
+            "code": self.code,
+            "browser": _browser,
+            "granted": _granted,
+            "stored": _stored,
+            "failed": _failed,
+        }
         return write[event](facts) if event in write else [str(facts["text"])] if "text" in facts else []
 
     def code(self, facts: Mapping[str, Any]) -> Sequence[str]:
@@ -91,6 +98,11 @@ class PlainReport(Report):
 
 def _resource(facts: Mapping[str, Any]) -> Sequence[str]:
     return [f"Setting up access to {facts['resource']}", f"The authorization server is {facts['issuer']}"]
+
+
+def _browser(facts: Mapping[str, Any]) -> Sequence[str]:
+    waited = f"The answer is waited for on this machine, {duration(facts['expires_in'])} at most."
+    return ["", "To approve, open in a browser on this machine:", f"  {facts['url']}", waited, ""]
 
 
 def _granted(facts: Mapping[str, Any]) -> Sequence[str]:
