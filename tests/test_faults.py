@@ -106,6 +106,12 @@ def test_an_unknown_fault_is_refused_with_the_names_that_come_close() -> None:
     assert "did you mean replay_ok" in answer.output
 
 
+def test_a_defect_of_setup_clients_is_no_servers() -> None:
+    """A server cannot have it, and never pretends to."""
+    with pytest.raises(ServeError, match="a defect of setup clients"):
+        serve(ServeOptions(faults=("client_poll_1s",), database="sqlite://", port=0), print, {})
+
+
 @pytest.mark.parametrize(
     "elsewhere",
     [{"host": "0.0.0.0", "public_url": "https://pdpp.example.org"}, {"public_url": "https://pdpp.example.org"}],  # noqa: S104

@@ -7,23 +7,29 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
 from pdpp.command import app
+from pdpp_reference.setup_client.browser_flow import BrowserFlow
 from pdpp_reference.setup_client.challenge import BearerChallenge, read_challenge
-from pdpp_reference.setup_client.clock import SystemClock
+from pdpp_reference.setup_client.clock import Deadline, SystemClock
 from pdpp_reference.setup_client.connect import ConnectOptions, connect
 from pdpp_reference.setup_client.credentials import Credential, CredentialStore
 from pdpp_reference.setup_client.device_flow import Pace
-from pdpp_reference.setup_client.http import is_usable, printable
+from pdpp_reference.setup_client.discovery import Discovery
+from pdpp_reference.setup_client.failures import Refused
+from pdpp_reference.setup_client.http import Http, is_usable, printable
 from pdpp_reference.setup_client.report import JsonReport, PlainReport, duration
 from pdpp_reference.setup_client.surroundings import Surroundings
+from pdpp_reference.setup_client.tokens import Token
 from tests.conftest import SPOTIFY
 
 if TYPE_CHECKING:
@@ -239,6 +245,72 @@ def test_ten_at_once_poll_no_faster_than_told(start: Callable[..., Deployment], 
     assert statuses == [75] * 10
     assert time.monotonic() - began < 30
     assert [setup.text for setup in setups if "slow down" in setup.text] == []
+
+
+class Browser:
+    """A browser whose person approves, or whose answer comes from elsewhere."""
+
+    def __init__(self, deployment: Deployment, spoiled: Mapping[str, str] | None = None) -> None:
+        self.opened: list[str] = []
+        self._deployment = deployment
+        self._spoiled = spoiled or {}
+
+    def open(self, url: str) -> None:
+        self.opened.append(url)
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+        code = self._deployment.approve(self._deployment.at_consent(self._deployment.authorize(**asked)))
+        assert code is not None
+        answer = {"code": code, "state": asked["state"], "iss": self._deployment.issuer, **self._spoiled}
+        threading.Thread(target=httpx.get, args=(asked["redirect_uri"],), kwargs={"params": answer}).start()
+
+
+class TestBrowser:
+    def flow(self, deployment: Deployment, browser: Browser, said: list[str]) -> Token:
+        clock = SystemClock()
+        deadline = Deadline.after(clock, 30)
+        http = Http(clock, deadline)
+        server = Discovery(http).authorization_server(deployment.issuer)
+        flow = BrowserFlow(http, clock, PlainReport(said.append), server, browser.open)
+        try:
+            client_id = deployment.register(redirect_uris=[flow.redirect_uri])
+            request = [("resource", deployment.mcp_resource), ("authorization_details", deployment.details())]
+            return flow.token(client_id, request, deadline)
+        finally:
+            flow.close()
+            http.close()
+
+    def test_a_token_is_got_by_code_and_pkce(self, deployment: Deployment) -> None:
+        """Shown and opened: one URL, with a challenge and the resource; redeemed to a client's token."""
+        said: list[str] = []
+        browser = Browser(deployment)
+        token = self.flow(deployment, browser, said)
+        assert deployment.introspect(token.access_token)["pdpp_token_kind"] == "client"
+        assert browser.opened[0] in "\n".join(said)
+        assert "code_challenge_method=S256" in browser.opened[0]
+        assert token.access_token not in "\n".join(said)
+
+    @pytest.mark.parametrize(
+        ("member", "value", "told"),
+        [
+            ("state", "another", "not this request's"),
+            ("iss", "https://elsewhere.example", "another authorization server"),
+            ("error", "access_denied", "the owner denied"),
+        ],
+    )
+    def test_an_answer_that_is_another_s_is_not_used(
+        self, deployment: Deployment, member: str, value: str, told: str
+    ) -> None:
+        """Wrong state, wrong issuer (RFC 9207), or the owner's no."""
+        with pytest.raises(Refused, match=told):
+            self.flow(deployment, Browser(deployment, {member: value}), [])
+
+    def test_nobody_answers(self, setup: Setup) -> None:
+        """The wait is bounded; the URL stands there to be copied, with the command to try again."""
+        setup.clock = SystemClock()  # type: ignore[assignment]
+        assert setup.run(browser=True, timeout=2.0) == 75
+        assert "/oauth/authorize?response_type=code" in setup.text
+        assert "To try again: pdpp connect" in setup.text
+        assert "--browser" in setup.said[-1]
 
 
 class TestCommand:

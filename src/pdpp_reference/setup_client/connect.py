@@ -1,4 +1,4 @@
-"""`pdpp connect`: from an MCP server's URL to a kept, grant-scoped credential, by device authorization or in a browser."""
+"""`pdpp connect`: from an MCP server's URL to a kept, grant-scoped credential, headless or in a browser."""
 
 from __future__ import annotations
 
