@@ -25,7 +25,7 @@ from pdpp_reference.serve import ServeError, ServeOptions, serve
 from tests.conftest import DEVICE_CODE_GRANT, SPOTIFY
 
 PDPP = Path(sysconfig.get_path("scripts")) / "pdpp"
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - which is what is refused
 PASSWORD = "the owner's own password"
 RESOURCE_SERVER = ("the-resource-server", "its very own secret")
