@@ -47,6 +47,7 @@ SERVER = "features/2_metadata_honesty/2_1_authorization_server_metadata.feature"
 RESOURCE = "features/2_metadata_honesty/2_2_protected_resource_metadata.feature"
 OWNER_AGENT = "features/3_device_authorization/3_5_owner_agent.feature"
 CODES = "features/standards/device_codes.feature"
+REGISTRATION = "features/standards/client_registration.feature"
 TOKENS = "features/standards/token_response.feature"
 HANGING = ("token_endpoint_hangs", "token_headers_come_by_the_byte")
 IN_DISCOVERY = ("server_metadata_", "mcp_", "root_metadata_")
@@ -73,7 +74,7 @@ RUNS: dict[str, Hostile] = {
         (SERVER, RESOURCE, OWNER_AGENT, "--approver", "http"),
     ),
     "endpoints elsewhere": Hostile(
-        ("server_metadata_sends_elsewhere", "mcp_redirects_elsewhere"), (OWNER_AGENT, "--approver", "http")
+        ("server_metadata_sends_elsewhere", "mcp_redirects_elsewhere"), (SERVER, OWNER_AGENT, "--approver", "http")
     ),
     "device answers": Hostile(
         (*ways("device_"), "removal_fails", "decision_answers_nothing"), (CODES, "--approver", "http")
@@ -83,7 +84,7 @@ RUNS: dict[str, Hostile] = {
         (OWNER_AGENT, TOKENS, "--approver", "http"),
     ),
     "endpoints that hang": Hostile((*HANGING, "introspection_hangs"), (OWNER_AGENT, "--approver", "http")),
-    "registration": Hostile(ways("registration_"), (OWNER_AGENT, "--approver", "http"), exit_status=6),
+    "registration": Hostile(ways("registration_"), (REGISTRATION, "--approver", "http")),
     "pages without a browser": Hostile(
         (*ways("code_"), "sign_in_form_posts_elsewhere"), (OWNER_AGENT, "--approver", "http")
     ),

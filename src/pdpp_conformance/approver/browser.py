@@ -23,6 +23,12 @@ from pdpp_conformance.verdict import Blocked
 MOST_PAGES = 5
 """How many pages the owner walks through for one decision before giving up."""
 
+_NAME_FIELD = ", ".join(
+    f"input[{attribute}]:visible"
+    for attribute in ("autocomplete~=username", "type=email", "name=username", "name=login", "name=user", "name=email")
+)
+"""Where a sign-in page takes the user name."""
+
 MOST_ALIKE = 3
 """How many buttons of one name are tried, where the first does nothing."""
 
@@ -242,6 +248,8 @@ class BrowserApprover:
 
     def _sign_in_if_asked(self, tab: Tab, seen: Page) -> Page:
         if not seen.password_field:
+            seen = self._give_name_if_asked(tab, seen)
+        if not seen.password_field:
             return seen
         if self._password is None:
             raise Blocked(
@@ -271,6 +279,18 @@ class BrowserApprover:
                 unblock="the right owner password in PDPP_OWNER_PASSWORD",
             )
         return seen
+
+    def _give_name_if_asked(self, tab: Tab, seen: Page) -> Page:
+        """Give the user name to a page that asks for nothing else, as sign-ins over two pages do."""
+        if self._username is None or not self._recorder.is_allowed(tab.url):
+            return seen
+        name_field = tab.locator(_NAME_FIELD).first
+        if not name_field.count():
+            return seen
+        self._keep(tab, seen, "the sign-in page, user name")
+        name_field.fill(self._username)
+        self._submit(tab, name_field)
+        return self.session.read(tab)
 
     def _leave_out(self, tab: Tab, stream: str) -> bool:
         """Uncheck a stream; tell whether this page has a checkbox for it."""
@@ -308,6 +328,9 @@ class BrowserApprover:
         return False
 
     def _press_one(self, tab: Tab, control: Locator) -> bool:
+        for box in tab.locator("input[type=checkbox][required]:visible:not(:checked)").all():
+            box.check()  # without it the form would not be sent
+
         def press() -> None:
             with suppress(TookTooLong):  # it is covered, or cannot be pressed: it does nothing
                 control.click(timeout=IDLE_MS)
