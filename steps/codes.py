@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from pytest_bdd import given, parsers, then, when
 
 from pdpp_conformance import code_checks as checks
@@ -14,15 +13,9 @@ from pdpp_conformance.oauth_client import DeviceAuthorization, OAuthClient
 from pdpp_conformance.run import Run
 
 
-@pytest.fixture(scope="session")
-def codes_of_the_run(run: Run) -> checks.Sample:
-    """One sample, which all scenarios about codes share."""
-    return checks.take_sample(run)
-
-
 @given("the device codes of a sample of requests", target_fixture="sample")
-def a_sample(codes_of_the_run: checks.Sample) -> checks.Sample:
-    return codes_of_the_run
+def a_sample(run: Run) -> checks.Sample:
+    return run.once("a sample of device codes", lambda: checks.take_sample(run))
 
 
 @when("the client requests device codes, whatever they are for", target_fixture="device_answer")
@@ -51,17 +44,20 @@ def device_codes_fresh(judge: Judgement, sample: checks.Sample) -> None:
 
 
 @then(parsers.re(r"a device code has room for the bits that a credential (?P<demand>must|should) have"))
-def device_code_unguessable(judge: Judgement, sample: checks.Sample, demand: str) -> None:
+def device_code_unguessable(judge: Judgement, run: Run, sample: checks.Sample, demand: str) -> None:
+    run.rests_beyond("the codes themselves")
     checks.judge_unguessable(judge, sample, demand)
 
 
 @then("no device code holds its user code or a digest of it")
-def device_code_underived(judge: Judgement, sample: checks.Sample) -> None:
+def device_code_underived(judge: Judgement, run: Run, sample: checks.Sample) -> None:
+    run.rests_beyond("the codes themselves")
     checks.judge_underived(judge, sample)
 
 
 @then("a user code cannot be guessed within the attempts of its lifetime")
-def user_code_bound(judge: Judgement, sample: checks.Sample) -> None:
+def user_code_bound(judge: Judgement, run: Run, sample: checks.Sample) -> None:
+    run.rests_beyond("the codes themselves")
     checks.judge_user_code_bound(judge, sample)
 
 
@@ -71,7 +67,8 @@ def user_codes_differ(judge: Judgement, sample: checks.Sample) -> None:
 
 
 @then("no two characters of user codes are taken for each other")
-def no_confusable(judge: Judgement, sample: checks.Sample) -> None:
+def no_confusable(judge: Judgement, run: Run, sample: checks.Sample) -> None:
+    run.rests_beyond("the codes themselves")
     checks.judge_no_confusable(judge, sample)
 
 
@@ -137,4 +134,5 @@ def come_by_tokens(run: Run) -> None:
 
 @then("an access token has room for the bits that a credential must have")
 def token_unguessable(judge: Judgement, run: Run) -> None:
+    run.rests_beyond("the tokens themselves")
     checks.judge_tokens_unguessable(judge, run)

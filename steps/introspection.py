@@ -7,6 +7,7 @@ from pytest_bdd import given, parsers, then, when
 from pdpp_conformance import introspection_checks as checks
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
+from pdpp_conformance.metadata_checks import rest_on
 from pdpp_conformance.oauth_client import TokenResponse
 from pdpp_conformance.revocation_checks import HINTS
 from pdpp_conformance.run import Run
@@ -98,6 +99,7 @@ def refused_unauthorized(judge: Judgement, introspection: Answer) -> None:
 
 @then("the introspection endpoint is reached over TLS")
 def reached_over_tls(judge: Judgement, run: Run) -> None:
+    rest_on(judge, run.discovery.authorization_server)
     checks.judge_offered_over_tls(judge, run)
 
 

@@ -18,13 +18,13 @@ from pdpp_conformance.verdict import NotApplicable, Unmet
 
 
 @when("a client looks for the authorization server metadata", target_fixture="document")
-def look_for_authorization_server_metadata(run: Run) -> Document:
-    return run.discovery.authorization_server
+def look_for_authorization_server_metadata(judge: Judgement, run: Run) -> Document:
+    return checks.rest_on(judge, run.discovery.authorization_server)
 
 
 @when("a client looks for the protected resource metadata of the MCP resource", target_fixture="document")
-def look_for_resource_metadata(run: Run) -> Document:
-    return run.discovery.mcp_resource_metadata
+def look_for_resource_metadata(judge: Judgement, run: Run) -> Document:
+    return checks.rest_on(judge, run.discovery.mcp_resource_metadata)
 
 
 @when("a client looks for the protected resource metadata as MCP tells it to", target_fixture="answers")
@@ -58,30 +58,31 @@ def finds_document(judge: Judgement, document: Document) -> None:
 
 
 @given("the authorization server metadata", target_fixture="document")
-def authorization_server_metadata(run: Run) -> Document:
-    return checks.require_usable(run.discovery.authorization_server)
+def authorization_server_metadata(judge: Judgement, run: Run) -> Document:
+    return checks.require_usable(checks.rest_on(judge, run.discovery.authorization_server))
 
 
 @given("the protected resource metadata of the MCP resource", target_fixture="document")
-def mcp_resource_metadata(run: Run) -> Document:
-    return checks.require_usable(run.discovery.mcp_resource_metadata)
+def mcp_resource_metadata(judge: Judgement, run: Run) -> Document:
+    return checks.require_usable(checks.rest_on(judge, run.discovery.mcp_resource_metadata))
 
 
 @given("the protected resource metadata of the root resource", target_fixture="document")
-def root_resource_metadata(run: Run) -> Document:
-    if not run.discovery.root_resource.usable:
+def root_resource_metadata(judge: Judgement, run: Run) -> Document:
+    if not checks.rest_on(judge, run.discovery.root_resource).usable:
         raise NotApplicable("the deployment has no root resource with metadata of its own")
     return run.discovery.root_resource
 
 
 @given("the agent discovery of the MCP resource", target_fixture="block")
-def agent_discovery(run: Run) -> Mapping[str, Any]:
-    checks.require_usable(run.discovery.mcp_resource_metadata)
+def agent_discovery(judge: Judgement, run: Run) -> Mapping[str, Any]:
+    checks.require_usable(checks.rest_on(judge, run.discovery.mcp_resource_metadata))
     return run.discovery.agent_discovery
 
 
 @given("the owner-agent onboarding of the root resource", target_fixture="block")
-def owner_agent_onboarding(run: Run) -> Mapping[str, Any]:
+def owner_agent_onboarding(judge: Judgement, run: Run) -> Mapping[str, Any]:
+    checks.rest_on(judge, run.discovery.root_resource)
     return checks.block_of(run.discovery, "the owner-agent onboarding")
 
 
@@ -297,9 +298,10 @@ def mcp_setup_is_client_kind(judge: Judgement, run: Run) -> None:
 
 
 @given("the MCP resource challenges a client without a token", target_fixture="answer")
-def challenged(run: Run) -> Answer:
+def challenged(judge: Judgement, run: Run) -> Answer:
     if run.discovery.unauthenticated_mcp is None or run.discovery.named_metadata_url is None:
         raise Unmet("a challenge that names its metadata", "none")
+    judge.rests_on(run.discovery.unauthenticated_mcp)
     return run.discovery.unauthenticated_mcp
 
 
@@ -395,6 +397,8 @@ def links_resolve(judge: Judgement, run: Run, block: Mapping[str, Any]) -> None:
     parsers.parse("what {what} says of issuer, resource and endpoints is what the authorization server metadata says")
 )
 def blocks_agree(judge: Judgement, run: Run, what: str) -> None:
+    for resource in (run.discovery.root_resource, run.discovery.mcp_resource_metadata):
+        checks.rest_on(judge, resource)
     checks.agrees(judge, run.discovery, checks.block_of(run.discovery, what), what)
 
 

@@ -13,6 +13,7 @@ from pdpp_conformance import scope_checks as scopes
 from pdpp_conformance.answer_checks import judge_refusal
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
+from pdpp_conformance.metadata_checks import rest_on
 from pdpp_conformance.oauth_client import DeviceAuthorization, OAuthClient, TokenResponse
 from pdpp_conformance.run import Run
 
@@ -52,6 +53,7 @@ def body_refused(judge: Judgement, answer: Answer) -> None:
 
 @then("the device authorization endpoint is there over TLS alone")
 def over_tls_alone(judge: Judgement, run: Run, client: OAuthClient) -> None:
+    rest_on(judge, run.discovery.authorization_server)
     forms.judge_tls_only(judge, run, client)
 
 

@@ -28,6 +28,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from pdpp_conformance.catalogue import read_catalogue
 from pdpp_conformance.specification import load_schema, specification_root
+from tests.vacuous_targets import EmptyObjects, serving
 
 if TYPE_CHECKING:
     from tests.conftest import Deployment
@@ -251,6 +252,7 @@ NO_TARGETS: dict[str, tuple[Callable[[], contextlib.AbstractContextManager[str]]
     "never answers": (partial(accepting, id), "cannot be reached (no answer within 5 s)"),
     "nobody there": (nobody, "cannot be reached (ConnectError: "),
     "no such page": (partial(listening, NotFound), "answers, but it is no PDPP deployment"),
+    "empty objects": (partial(serving, EmptyObjects), "answers, but it is no PDPP deployment"),
     "a web site": (partial(listening, WebSite), "answers, but it is no PDPP deployment"),
     "hangs up": (partial(accepting, socket.socket.close), "cannot be reached (Re"),
 }

@@ -29,4 +29,5 @@ Feature: The negative smoke: an owner token is rejected at /mcp
   @CHG-02 @negative
   Scenario: The refusal leaves the owner token as it was
     When the owner token is used at the MCP resource for listing the tools
-    Then the owner token still works at the owner's REST surface
+    Then it is refused there
+    And the owner token still works at the owner's REST surface

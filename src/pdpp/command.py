@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -101,6 +102,28 @@ def verify(context: typer.Context, url: Annotated[str, typer.Argument(help="Orig
     settings = root / "pyproject.toml"
     where = ["-c", str(settings)] if settings.is_file() else ["--rootdir", str(root), "-c", os.devnull]
     raise typer.Exit(int(pytest.main([*where, "--base-url", url, *context.args, str(root / "features")])))
+
+
+@app.command()
+def judge(
+    record: Annotated[Path, typer.Argument(metavar="RECORD", help="A report folder, or its exchanges.jsonl.")],
+) -> None:
+    """Judge a recorded run again, offline: print its rows that rest on exchanges alone, and compare with run.json."""
+    from pdpp_conformance.judging_again import judge_again
+    from pdpp_conformance.record import RecordError
+
+    try:
+        judged = judge_again(record)
+        typer.echo(judged.to_text())
+        if judged.only_live:
+            typer.echo(f"{len(judged.only_live)} rows can only be judged live: {', '.join(judged.only_live)}", err=True)
+        differing = judged.differing
+    except RecordError as error:
+        _refuse(str(error))
+        return
+    told = f"differs from run.json: {', '.join(differing)}" if differing else "identical to run.json"
+    typer.echo(f"{len(judged.by_wire)} rows judged from the record: {told}", err=True)
+    raise typer.Exit(1 if differing else 0)
 
 
 app.command()(connect)

@@ -16,6 +16,7 @@ from pdpp_conformance.approver.redirection import Arrival
 from pdpp_conformance.discovery import DEVICE_CODE_GRANT
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.oauth_client import OAuthClient, TokenResponse, read_token_response
+from pdpp_conformance.replay import ReplayedOwner
 from pdpp_conformance.run import REDIRECT_URI, Run
 from pdpp_conformance.verdict import Blocked, NotApplicable
 
@@ -128,7 +129,7 @@ def open_at_browser(run: Run, parameters: Mapping[str, str], *, approve: bool | 
     Raises:
         Blocked: there is no browser.
     """
-    if not isinstance(run.approver, BrowserApprover):
+    if not isinstance(run.approver, BrowserApprover | ReplayedOwner):
         raise Blocked(
             "the authorization-code flow needs a browser", unblock="--approver browser and the owner's password"
         )

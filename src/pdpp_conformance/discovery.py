@@ -20,6 +20,10 @@ DISCOVERY_SECONDS = 8.0
 """What all of discovery may take: a target that answers slower than that is told so, while somebody still watches."""
 
 
+_TELLING = frozenset({"issuer", "resource", "authorization_servers"})
+"""RFC 8414 §2 and RFC 9728 §2: what a document has to tell, or tells where it tells anything."""
+
+
 class Unreachable(Exception):
     """There is nothing to judge; the message is one sentence with the next step."""
 
@@ -301,9 +305,11 @@ class _Reader:
         if answer.status != 200:
             return Document(name, url, answer, f"status {answer.status}")
         try:
-            answer.json_object()
+            members = answer.json_object()
         except Unmet as error:
             return Document(name, url, answer, error.observed)
+        if not any(member in _TELLING or member.endswith("_endpoint") for member in members):
+            return Document(name, url, answer, "a JSON object that is no metadata")
         return Document(name, url, answer)
 
 

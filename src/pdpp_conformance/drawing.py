@@ -8,6 +8,9 @@ from __future__ import annotations
 import base64
 import random
 from collections.abc import Sequence
+from typing import TypeVar
+
+Member = TypeVar("Member")
 
 _SOURCE = random.Random()  # noqa: S311 - the same seed has to give the same requests
 
@@ -27,6 +30,6 @@ def token_urlsafe(count: int) -> str:
     return base64.urlsafe_b64encode(_SOURCE.randbytes(count)).rstrip(b"=").decode()
 
 
-def choice(characters: Sequence[str]) -> str:
-    """Return one of ``characters``."""
-    return _SOURCE.choice(characters)
+def choice(members: Sequence[Member]) -> Member:
+    """Return one of ``members``."""
+    return _SOURCE.choice(members)

@@ -31,7 +31,7 @@ FORM = "application/x-www-form-urlencoded"
 
 Headers = Sequence[tuple[str, str]]
 
-_BESIDE: ContextVar[bool] = ContextVar("beside the scenarios", default=False)
+_BESIDE: ContextVar[str | None] = ContextVar("what goes on beside the scenarios", default=None)
 
 
 class NoAnswer(Unmet):
@@ -121,7 +121,7 @@ class Exchange:
             "scenario": self.scenario,
             "actor": self.actor,
             "at": datetime.fromtimestamp(self.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "elapsed_s": round(self.elapsed_s, 4),
+            "elapsed_s": self.elapsed_s,
             "request": {
                 "method": self.method,
                 "url": self.url,
@@ -230,6 +230,10 @@ class Recorder:
     ) -> None:
         self.redactor = redactor
         self.exchanges: list[Exchange] = []
+        self.observed: list[int] = []
+        """The numbers of the exchanges that someone else made."""
+        self.beside: dict[int, str] = {}
+        """What went on beside the scenarios, by the numbers of its exchanges."""
         self.scenario: str | None = None
         self.politeness = politeness or Politeness()
         self.watch: Watch | None = None
@@ -312,10 +316,19 @@ class Recorder:
         exchange = partial(self._exchange, method, url, actor, sent, body, timeout)
         return exchange() if self.watch is None else self.watch(method, url, sent, body, exchange)
 
+    @property
+    def part(self) -> str:
+        """What part of the run this thread is in: a scenario's id, what goes on beside the scenarios, or neither."""
+        return _BESIDE.get() or self.scenario or ""
+
+    def part_of(self, exchange: Exchange) -> str:
+        """What part of the run an exchange belongs to."""
+        return self.beside.get(exchange.number) or exchange.scenario or ""
+
     @contextmanager
-    def beside_the_scenarios(self) -> Iterator[None]:
-        """Keep this thread's exchanges apart: they belong to no scenario that happens to run meanwhile."""
-        token = _BESIDE.set(True)
+    def beside_the_scenarios(self, what: str) -> Iterator[None]:
+        """Keep this thread's exchanges apart, as those of ``what``: of no scenario that happens to run meanwhile."""
+        token = _BESIDE.set(what)
         try:
             yield
         finally:
@@ -323,9 +336,18 @@ class Recorder:
 
     def record(self, exchange: Exchange) -> None:
         """Keep an exchange that someone else made (a browser, an SDK), after learning its secrets."""
+        self._keep(exchange)
+        self.observed.append(exchange.number)
+
+    def _keep(self, exchange: Exchange) -> None:
+        beside = _BESIDE.get()
+        # As it will be written: who judges the record again reads the same seconds.
+        exchange.elapsed_s = round(exchange.elapsed_s, 4)
         with self._lock:
             exchange.number = len(self.exchanges) + 1
-            exchange.scenario = None if _BESIDE.get() else self.scenario
+            exchange.scenario = self.scenario if beside is None else None
+            if beside is not None:
+                self.beside[exchange.number] = beside
             self.exchanges.append(exchange)
             self._learn(exchange)
 
@@ -362,7 +384,7 @@ class Recorder:
         except (httpx.InvalidURL, UnicodeError, ValueError) as error:
             exchange.error = f"not a usable URL or header: {type(error).__name__}"
         exchange.elapsed_s = time.monotonic() - started
-        self.record(exchange)
+        self._keep(exchange)
         if exchange.status is None or exchange.error is not None:
             raise NoAnswer("an HTTP answer", self.redactor.redact(exchange.error or "none"))
         return Answer(exchange, received)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import string
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
+from pdpp_conformance import drawing
 from pdpp_conformance.oauth_client import TokenResponse
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Conclusion
@@ -35,13 +35,13 @@ def variation(token: str) -> str:
     The last one is left alone: of a text in base64 its value may be the same for several characters.
     """
     places = [place for place, character in enumerate(token[:-1]) if character in string.ascii_letters + string.digits]
-    place = secrets.choice(places)
+    place = drawing.choice(places)
     return token[:place] + _another(token[place]) + token[place + 1 :]
 
 
 def _another(character: str) -> str:
     kind = next((kind for kind in _KINDS if character in kind), character)
-    return secrets.choice(kind.replace(character, "") or kind)
+    return drawing.choice(kind.replace(character, "") or kind)
 
 
 # -- JWTs of others ----------------------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ def _claims(run: Run, token: TokenResponse) -> Claims:
         "iat": now,
         "nbf": now,
         "exp": now + _LIFETIME_SECONDS,
-        "jti": secrets.token_hex(16),
+        "jti": drawing.token_hex(16),
         "pdpp_token_kind": "client",
         **{name: told[name] for name in named if name in told},
     }

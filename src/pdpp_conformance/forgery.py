@@ -67,11 +67,12 @@ class Besieged:
 
 
 def owner_at_browser(run: Run) -> BrowserApprover:
-    """Return the owner at a browser.
+    """Return the owner at a browser, whose own doings no record holds.
 
     Raises:
         Blocked: nobody, or somebody else, plays the owner.
     """
+    run.rests_beyond("what the owner's browser did")
     if not isinstance(run.approver, BrowserApprover):
         raise Blocked("this needs the owner at a real browser", unblock="--approver browser and the owner's password")
     return run.approver
@@ -79,6 +80,7 @@ def owner_at_browser(run: Run) -> BrowserApprover:
 
 def second_origin(run: Run) -> SecondOrigin:
     """Return the harness's second origin, started at the first call."""
+    run.rests_beyond("what a page of another origin led to")
     if run.second_origin is None:
         run.second_origin = SecondOrigin()
         run.second_origin.start()

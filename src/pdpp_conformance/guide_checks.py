@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -14,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from pdpp_conformance import drawing
 from pdpp_conformance.discovery import DEVICE_CODE_GRANT, Discovery
 from pdpp_conformance.exchange import NoAnswer
 from pdpp_conformance.guides import Guide
@@ -224,13 +224,13 @@ def polling_errors(run: Run) -> frozenset[str]:
     """Let a device poll in every way that needs no waiting; return the device grant's errors that it was told."""
     client = run.client()
     device = client.start("grant_scoped_mcp", run.one_stream())
-    answers = [device.poll_at_once(), device.poll_at_once(), client.redeem(secrets.token_urlsafe(32))]
+    answers = [device.poll_at_once(), device.poll_at_once(), client.redeem(drawing.token_urlsafe(32))]
     answers.append(
         client.request_token(
             [
                 ("grant_type", DEVICE_CODE_GRANT),
                 ("device_code", device.device_code),
-                ("client_id", f"unknown-{secrets.token_hex(8)}"),
+                ("client_id", f"unknown-{drawing.token_hex(8)}"),
             ]
         )
     )

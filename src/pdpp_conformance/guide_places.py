@@ -33,6 +33,7 @@ def repository_of(run: Run) -> Path:
     Raises:
         Excluded: none is known.
     """
+    run.rests_beyond("the documents of the repository")
     if run.bundled is not None:
         return run.bundled.repository
     if run.target.repository is not None:

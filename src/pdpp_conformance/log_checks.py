@@ -19,6 +19,7 @@ def read_log(run: Run) -> str:
     """
     if run.bundled is None:
         raise Excluded("it needs the server's log, which a run against a URL does not see")
+    run.rests_beyond("the server's log")
     return run.bundled.log_text()
 
 

@@ -55,8 +55,6 @@ class MalformedRequests:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._sent: dict[str, tuple[Sent, ...]] = {}
-        self._planted: tuple[Sent, ...] | None = None
 
     def at(self, endpoint: str) -> tuple[Sent, ...]:
         """Return what an endpoint answered to malformed requests.
@@ -64,12 +62,11 @@ class MalformedRequests:
         Raises:
             NotApplicable: the metadata does not advertise it.
         """
-        if endpoint not in self._sent:
-            url = endpoint_url(self._run, endpoint)
-            self._sent[endpoint] = tuple(
-                _send(self._run, url, what, body) for what, body in _requests(self._run, endpoint)
-            )
-        return self._sent[endpoint]
+        return self._run.once(f"malformed requests to {endpoint}", lambda: self._send_all(endpoint))
+
+    def _send_all(self, endpoint: str) -> tuple[Sent, ...]:
+        url = endpoint_url(self._run, endpoint)
+        return tuple(_send(self._run, url, what, body) for what, body in _requests(self._run, endpoint))
 
     def everywhere(self) -> list[Sent]:
         """Return what all advertised endpoints answered."""
@@ -83,9 +80,7 @@ class MalformedRequests:
 
     def with_secrets(self) -> tuple[Sent, ...]:
         """Return what was answered to requests that carry secrets, in their places and in others."""
-        if self._planted is None:
-            self._planted = tuple(_with_secrets(self._run))
-        return self._planted
+        return self._run.once("requests that carry secrets", lambda: tuple(_with_secrets(self._run)))
 
 
 def endpoint_url(run: Run, endpoint: str) -> str:

@@ -17,6 +17,13 @@ HOSTILE_HOST = "hostile.invalid"
 REQUIRED_PARAMETERS = {"client_id", "resource", "authorization_details"}
 
 
+def rest_on(judge: Judgement, document: Document) -> Document:
+    """Count the exchange that brought a document among the scenario's evidence, and return the document."""
+    if document.answer is not None:
+        judge.rests_on(document.answer)
+    return document
+
+
 def require_usable(document: Document) -> Document:
     """Return the document.
 

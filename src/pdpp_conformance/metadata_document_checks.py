@@ -83,6 +83,7 @@ def client_under_another_url(run: Run) -> OAuthClient:
     Raises:
         Blocked: no document is known, or the other URL does not serve it.
     """
+    run.rests_beyond("what the server asked of other hosts")
     known = client_with_document(run).client_id
     other = f"{known}{'&' if '?' in known else '?'}conformance=1"
     if run.bundled is not None:
@@ -197,6 +198,7 @@ def judge_guarded(judge: Judgement, lured: Lured) -> None:
 
 
 def _host(run: Run) -> DocumentHost:
+    run.rests_beyond("what the server asked of other hosts")
     if run.bundled is not None:
         return run.bundled.documents
     if run.target.client.registration == "client_id_metadata_document" and run.target.client.client_id is not None:
@@ -211,6 +213,7 @@ def _host(run: Run) -> DocumentHost:
 
 @contextmanager
 def _canary(run: Run) -> Iterator[Canary]:
+    run.rests_beyond("what the server asked of other hosts")
     if not is_loopback(run.discovery.issuer):
         raise Excluded(
             "whether the deployment looks at its own loopback can be seen on its own machine alone, and no deployment "

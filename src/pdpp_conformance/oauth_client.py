@@ -183,7 +183,8 @@ class OAuthClient:
         """
         members = answer.member
         device_code, user_code, uri = members("device_code"), members("user_code"), members("verification_uri")
-        if not all(isinstance(value, str) and value for value in (device_code, user_code, uri)):
+        told = all(isinstance(value, str) and value for value in (device_code, user_code, uri))
+        if answer.status not in (200, 201) or not told:
             raise Blocked(
                 f"a well-formed device authorization request of kind {kind} was answered {answer.summary}",
                 unblock="a deployment that answers it with codes",

@@ -81,6 +81,7 @@ def signed_in_owner(run: Run) -> Visitor:
 
 def judge_not_resent(judge: Judgement, answer: Answer) -> None:
     """RFC 9700 §4.12: no status that has the browser send the password again, to wherever the redirect leads."""
+    judge.rests_on(answer)
     judge.that(answer.status not in (307, 308), "no redirect that has the password sent again", answer.summary)
 
 
@@ -90,6 +91,7 @@ def judge_see_other(judge: Judgement, answer: Answer) -> None:
     Raises:
         NotApplicable: it was answered with a page of its own, and no redirect.
     """
+    judge.rests_on(answer)
     if answer.status not in _REDIRECTS:
         raise NotApplicable(f"the password was answered with {answer.status} and no redirect")
     judge.that(answer.status == 303, "303 after the password", answer.summary)

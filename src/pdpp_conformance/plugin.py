@@ -10,16 +10,17 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pdpp_conformance import __version__
+from pdpp_conformance import __version__, drawing
 from pdpp_conformance.catalogue import Catalogue, CatalogueError, read_catalogue
 from pdpp_conformance.specification import specification_root
 from pdpp_conformance.verdict import ExitStatus, FailOn, NotApplicable, Verdict
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pdpp_conformance.deviations import Deviation
     from pdpp_conformance.feature_files import ScenarioFacts
     from pdpp_conformance.journal import Journal
+    from pdpp_conformance.judging_again import JudgedAgain
     from pdpp_conformance.results import RowResult, ScenarioResult
     from pdpp_conformance.run import Run
     from pdpp_conformance.target import Target
@@ -134,9 +136,11 @@ class Session:
         self._config = config
         self._root = specification_root()
         self._catalogue = self._read_catalogue()
-        self._deviations = self._read_deviations()
+        self._judged_again: JudgedAgain | None = config.pluginmanager.get_plugin("pdpp-judged-again")
+        record = self._judged_again.record if self._judged_again else None
+        self._deviations = self._read_deviations() if record is None else record.deviations
         self._fail_on = FailOn(config.getoption("fail_on"))
-        seed = config.getoption("seed")
+        seed = config.getoption("seed") if record is None else record.evidence["seed"]
         self.seed: int = random.SystemRandom().randrange(1, 2**31) if seed is None else seed
         self._results: dict[str, ScenarioResult] = {}
         self._selected: list[ScenarioFacts] = []
@@ -192,6 +196,11 @@ class Session:
             for row in facts.requirement_ids:
                 if row in self._catalogue.requirements:
                     item.add_marker(self._catalogue.requirements[row].level.value.lower())
+        if self._judged_again is not None:
+            order = list(self._judged_again.record.scenarios)
+            kept = {item.stash[_FACTS].id: item for item in scenario_items(items)}
+            items[:] = [kept[scenario] for scenario in order if scenario in kept]
+            return
         if self._config.getoption("shuffle"):
             random.Random(self.seed).shuffle(items)  # noqa: S311 - an order is no secret
         items.sort(key=lambda item: [item.get_closest_marker(tag) is not None for tag in ("expires", "paced")])
@@ -217,7 +226,6 @@ class Session:
 
     def _open(self, session: pytest.Session) -> bool:
         """Prepare the report folder and open the run; say in one sentence why it cannot be."""
-        from pdpp_conformance.discovery import Unreachable
         from pdpp_conformance.journal import JournalError
         from pdpp_conformance.recording import ReportError, prepare
         from pdpp_conformance.run import Run
@@ -225,6 +233,10 @@ class Session:
         from pdpp_conformance.window import WindowError
 
         option = self._config.getoption
+        if self._judged_again is not None:
+            record = self._judged_again.record
+            self._run = Run(record.target, self._report_dir, self._tell, record=record)
+            return self._open_run(self._run)
         try:
             target = read_target(
                 option("target"), base_url=option("base_url"), approver=option("approver"), max_wait=option("max_wait")
@@ -243,8 +255,14 @@ class Session:
             self._plan(target, session.items)
         self._run = Run(target, self._report_dir, self._tell, journal)
         self._run.window = self._window
+        return self._open_run(self._run)
+
+    def _open_run(self, run: Run) -> bool:
+        from pdpp_conformance.discovery import Unreachable
+
+        drawing.begin(self.seed, "")
         try:
-            self._run.open()
+            run.open()
         except Unreachable as error:
             self._unreachable = True
             self._messages.append(str(error))
@@ -252,7 +270,7 @@ class Session:
         except Exception as error:
             self._fault("opening the run", error)
             return False
-        for tag, start in (("paced", self._run.begin_conversations), ("expires", self._run.start_expiring)):
+        for tag, start in (("paced", run.begin_conversations), ("expires", run.start_expiring)):
             if any(tag in facts.tags for facts in self._selected):
                 try:
                     start()
@@ -345,6 +363,10 @@ class Session:
             run.close()
         except Exception as error:
             self._fault("cleaning up", error)
+        if self._judged_again is not None:
+            report = self._assemble(run, ())
+            self._judged_again.take(run.redactor.redact_all(report["requirements"]), self._messages)
+            return int(report["exit_status"])
         objections = [left.sentence for left in run.residue]
         if run.target.limits.accept_residue:
             objections = []
@@ -361,16 +383,34 @@ class Session:
             if self._config.getoption("verdicts_only"):
                 write_verdicts(self._report_dir, self._report, run.redactor)
                 return int(self._report["exit_status"])
-            write(self._report_dir, self._report, run.recorder.exchanges, run.redactor)
+            evidence = partial(self._evidence, run)
+            write(self._report_dir, self._report, run.recorder.exchanges, run.redactor, evidence)
             leaks = run.redactor.leaks(self._report_dir)
             if leaks:
                 objections = [*objections, *(f"a secret stands in the report: {leak}" for leak in leaks)]
                 self._report = self._assemble(run, objections)
-                write(self._report_dir, self._report, run.recorder.exchanges, run.redactor)
+                write(self._report_dir, self._report, run.recorder.exchanges, run.redactor, evidence)
         except ReportError as error:
             self._messages.append(str(error))
             return ExitStatus.NOT_CONFORMANT
         return int(self._report["exit_status"])
+
+    def _evidence(self, run: Run, exchanges: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        from pdpp_conformance.record import evidence_of
+
+        scenarios = [
+            {"id": result.facts.id, "by_wire": result.is_by_wire(run.testimony.beyond), "exchanges": result.exchanges}
+            for result in self._results.values()
+        ]
+        about = {
+            "seed": self.seed,
+            "bundled": run.bundled is not None,
+            "issuer": run.bundled.issuer if run.bundled is not None else None,
+            "catalogue_digest": self._catalogue.digest,
+            "scenarios": scenarios,
+            "known_deviations": [{"id": entry.id, **entry.to_json()} for entry in self._deviations],
+        }
+        return evidence_of(run.target, run.testimony, exchanges, run.recorder, about)
 
     def _close_window(self, record: Record | None) -> str | None:
         """Close the window with that record, if there is one; return what went wrong."""
@@ -428,16 +468,22 @@ class Session:
         before, waited, started = len(run.recorder.exchanges), run.waiting.waited_s, time.monotonic()
         run.recorder.scenario = facts.id
         random.seed(f"{self.seed}:{facts.id}")
+        drawing.begin(self.seed, facts.id)
         try:
             return (yield)
         finally:
             run.recorder.scenario = None
             result.duration_s = time.monotonic() - started
             result.waited_s = run.waiting.waited_s - waited
+            if run.replayed is not None:
+                run.replayed.catch_up_with(facts.id)
             own = [exchange.number for exchange in run.recorder.exchanges[before:] if exchange.scenario == facts.id]
-            result.exchanges = sorted({*own, *result.judgement.exchanges})
+            shared = run.testimony.shared.get(facts.id, ())
+            result.exchanges = sorted({*own, *shared, *result.judgement.exchanges})
             take = getattr(run.approver, "take_attachments", None)
             result.attachments = take() if take is not None else []
+            if self._judged_again is not None and run.replayed is not None:
+                self._judged_again.look_over(result, run.replayed)
 
     def pytest_bdd_before_scenario(self, request: pytest.FixtureRequest, scenario: Any) -> None:
         from pdpp_conformance.applicability import why_not_applicable

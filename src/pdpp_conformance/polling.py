@@ -102,6 +102,8 @@ _SCRIPTS: Mapping[str, Script] = {
 class _BesidesTheRun:
     """The real clock of a conversation that goes on beside the run: its waits take nothing of the run's own time."""
 
+    moved_by_hand = False
+
     def __init__(self, stopped: threading.Event) -> None:
         self.waited_s = 0.0
         self._stopped = stopped
@@ -124,16 +126,17 @@ class _BesidesTheRun:
 class _UnderWay:
     """A conversation in a thread of its own."""
 
-    def __init__(self, run: Run, script: Script, client: OAuthClient, other: OAuthClient | None) -> None:
+    def __init__(self, run: Run, name: str, script: Script, client: OAuthClient, other: OAuthClient | None) -> None:
         self.conversation = Conversation()
         self._run = run
+        self._name = name
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._hold, args=(script, client, other), daemon=True)
         self._thread.start()
 
     def _hold(self, script: Script, client: OAuthClient, other: OAuthClient | None) -> None:
         try:
-            with self._run.recorder.beside_the_scenarios():
+            with self._run.recorder.beside_the_scenarios(f"a {self._name} device"):
                 script(client, other, self.conversation)
         except BaseException as failure:  # told to the scenario that asks for the conversation
             self._failure = failure
@@ -178,11 +181,11 @@ class Conversations:
         """
         if self._run.bundled is not None or self._under_way:
             return
-        clock = _BesidesTheRun(self._stopped)
+        clock = self._run.clock(_BesidesTheRun(self._stopped))
         client = self._run.client().on_clock(clock)
         other = self._another_client()
         for name, script in _SCRIPTS.items():
-            self._under_way[name] = _UnderWay(self._run, script, client, other)
+            self._under_way[name] = _UnderWay(self._run, name, script, client, other)
 
     def of(self, name: str) -> Conversation:
         """Return a conversation that is over.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from pdpp_conformance import drawing
 from pdpp_conformance.device_requests import Requested, another_resource
 from pdpp_conformance.ended_tokens import REVOKED, revoked
 from pdpp_conformance.exchange import Answer, Headers
@@ -35,7 +35,7 @@ def _live(run: Run) -> str:
 
 
 def _random() -> str:
-    return secrets.token_urlsafe(32)
+    return drawing.token_urlsafe(32)
 
 
 CREDENTIALS: Mapping[str, Callable[[Run], Headers]] = {
@@ -47,7 +47,7 @@ CREDENTIALS: Mapping[str, Callable[[Run], Headers]] = {
     "a malformed token": lambda _run: bearer(f"{_random()}!{_random()}"),
     "a token with quotes and backslashes in it": lambda _run: bearer(f'{_random()}"\\", x="{_random()}'),
     "the first half of a live token": lambda run: bearer(_live(run)[: len(_live(run)) // 2]),
-    "a live token with more behind it": lambda run: bearer(_live(run) + secrets.token_hex(4)),
+    "a live token with more behind it": lambda run: bearer(_live(run) + drawing.token_hex(4)),
     "an owner token": lambda run: bearer(run.owner_token().access_token),
     "a live token twice": lambda run: [*bearer(_live(run)), *bearer(_live(run))],
     "a live token and one that nobody issued": lambda run: [*bearer(_live(run)), *bearer(lookalike(_live(run)))],

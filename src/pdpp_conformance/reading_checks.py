@@ -196,6 +196,7 @@ def official_client(run: Run, token: TokenResponse, era: str, *, plain: bool = F
     Raises:
         NotApplicable: the server does not speak the revision without handshake.
     """
+    run.rests_beyond("what the official MCP client made of the answers")
     if era == "stateless" and STATELESS_REVISION not in (spoken := revisions_spoken(run)):
         raise NotApplicable(f"the MCP resource speaks {' and '.join(spoken)}, and not {STATELESS_REVISION}")
     stream = run.offer().first_stream()[1].name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from pdpp_conformance.journal import JournalError, discard
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.report import write_har, write_html, write_junit
 
-_OWN_FILES = ("run.json", "exchanges.jsonl", "report.html", "junit.xml", "run.har")
+_OWN_FILES = ("run.json", "exchanges.jsonl", "report.html", "junit.xml", "run.har", "evidence.json")
 _OWN_FOLDER = "attachments"
 
 
@@ -44,8 +44,18 @@ def prepare(directory: Path) -> None:
         ) from None
 
 
-def write(directory: Path, run: Mapping[str, Any], exchanges: Sequence[Exchange], redactor: Redactor) -> None:
-    """Write ``run.json``, ``exchanges.jsonl`` and their views, every secret replaced by its label.
+Evidence = Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Any]]
+"""Tells, for the exchanges as they are written, what ``evidence.json`` holds."""
+
+
+def write(
+    directory: Path,
+    run: Mapping[str, Any],
+    exchanges: Sequence[Exchange],
+    redactor: Redactor,
+    evidence: Evidence | None = None,
+) -> None:
+    """Write ``run.json``, ``exchanges.jsonl``, their views and the evidence, every secret replaced by its label.
 
     Raises:
         ReportError: a file cannot be written.
@@ -56,6 +66,8 @@ def write(directory: Path, run: Mapping[str, Any], exchanges: Sequence[Exchange]
         _write_json(directory / "run.json", redacted_run)
         lines = [json.dumps(exchange, ensure_ascii=False) for exchange in redacted_exchanges]
         _replace(directory / "exchanges.jsonl", "".join(f"{line}\n" for line in lines))
+        if evidence is not None:
+            _write_json(directory / "evidence.json", evidence(redacted_exchanges))
         write_html(redacted_run, redacted_exchanges, directory)
         write_junit(redacted_run, directory)
         write_har(redacted_run, redacted_exchanges, directory)

@@ -52,6 +52,11 @@ class Redactor:
         self._spellings = _Words()
 
     @property
+    def labels(self) -> Mapping[str, str]:
+        """The label of each secret registered so far, by the secret."""
+        return self._labels
+
+    @property
     def secrets(self) -> Iterable[str]:
         """Every secret registered so far."""
         return self._labels.keys()
@@ -61,10 +66,14 @@ class Redactor:
         if len(secret) < SHORTEST_SECRET or secret in self._labels:
             return
         self._counts[word] = self._counts.get(word, 0) + 1
-        label = f"⟨{word}:{self._counts[word]}⟩"
+        self.register_as(secret, f"⟨{word}:{self._counts[word]}⟩")
+
+    def register_as(self, secret: str, label: str) -> None:
+        """Remember ``secret`` under a label that somebody else gave it; the label that it had gives way."""
+        before = self._labels.get(secret)
         self._labels[secret] = label
-        for spelling in _spellings(secret, word):
-            self._spellings.add(spelling, label)
+        for spelling in spellings_of(secret, label):
+            self._spellings.add(spelling, label, in_place_of=before)
 
     def register_from_form(self, body: str) -> None:
         """Remember the secrets among form-encoded parameters."""
@@ -158,7 +167,7 @@ class Redactor:
         # Every byte is a character of Latin-1; secrets are looked for as the bytes of their UTF-8.
         needles = _Words()
         for secret, label in self._labels.items():
-            for spelling in (*_spellings(secret, label), *_inside_base64(secret)):
+            for spelling in (*spellings_of(secret, label), *_inside_base64(secret)):
                 needles.add(_as_bytes(spelling).decode("latin-1"), label)
         found: list[str] = []
         for path in sorted(path for path in directory.rglob("*") if path.is_file()):
@@ -192,9 +201,9 @@ class _Words:
         self.labels: dict[str, str] = {}
         self._lengths: dict[str, list[int]] = {}
 
-    def add(self, word: str, label: str) -> None:
-        """Add a word of at least ``SHORTEST_SECRET`` characters; the label that it got first stays."""
-        if word in self.labels:
+    def add(self, word: str, label: str, *, in_place_of: str | None = None) -> None:
+        """Add a word of at least ``SHORTEST_SECRET`` characters; the label that it got first stays, but for one."""
+        if self.labels.get(word, in_place_of) != in_place_of:
             return
         self.labels[word] = label
         lengths = self._lengths.setdefault(word[:SHORTEST_SECRET], [])
@@ -227,7 +236,8 @@ def _as_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _spellings(secret: str, word: str) -> set[str]:
+def spellings_of(secret: str, word: str) -> set[str]:
+    """Return every way in which a secret may be written."""
     raw = _as_bytes(secret)
     quoted = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
     escaped = html.escape(secret)

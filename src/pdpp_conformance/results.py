@@ -87,6 +87,20 @@ class ScenarioResult:
         else:
             self.verdict, self.reason = Verdict.ERROR, f"{type(error).__name__}: {error}"[:500]
 
+    def is_by_wire(self, beyond: Mapping[str, Sequence[str]]) -> bool:
+        """Whether the conclusion rests on exchanges alone, so that it can be drawn again from their record.
+
+        Args:
+            beyond: what scenarios rest on that no exchange shows, by their ids.
+        """
+        unseen = self.verdict is Verdict.PASS and not self.exchanges
+        return self.concluded and self.verdict is not Verdict.ERROR and not unseen and self.facts.id not in beyond
+
+    def doubt(self, reason: str, unblock: str) -> None:
+        """Take back what was concluded, because part of what it rests on is missing; what is unmet stays so."""
+        if not self.unmet:
+            self.verdict, self.reason, self.unblock = Verdict.BLOCKED, reason, unblock
+
     def verdict_at(self, level: Level) -> Verdict:
         """The verdict as a requirement of that level has it."""
         if not self.unmet:

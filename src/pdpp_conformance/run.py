@@ -25,8 +25,11 @@ from pdpp_conformance.mcp_client import McpSession
 from pdpp_conformance.oauth_client import DeviceAuthorization, Kind, OAuthClient, TokenResponse, read_token_response
 from pdpp_conformance.plan import politeness_towards
 from pdpp_conformance.polling import Conversations
+from pdpp_conformance.record import Record
 from pdpp_conformance.redaction import Redactor
+from pdpp_conformance.replay import NotRecorded, ReplayedClock, ReplayedOwner, ReplayedRecorder, ReplayedServer
 from pdpp_conformance.target import Credentials, Target
+from pdpp_conformance.testimony import Testimony, WitnessedClock, take_down
 from pdpp_conformance.verdict import Blocked, Conclusion, Excluded, NotApplicable
 from pdpp_conformance.waiting import MovedClock, RealClock, Waiting, wait
 
@@ -67,19 +70,29 @@ class Run:
     Args:
         tell: prints one progress line.
         journal: where it is written down what the run makes; ``None`` for the bundled server, which ends with it.
+        record: of an earlier run; given to judge that one again, without a deployment.
     """
 
     def __init__(
-        self, target: Target, report_dir: Path, tell: Callable[[str], None], journal: Journal | None = None
+        self,
+        target: Target,
+        report_dir: Path,
+        tell: Callable[[str], None],
+        journal: Journal | None = None,
+        record: Record | None = None,
     ) -> None:
         self.target = target
         self.report_dir = report_dir
         self.redactor = Redactor()
-        self.recorder = Recorder(
+        self.replayed = None if record is None else ReplayedRecorder(self.redactor, record)
+        """What answers in place of the deployment, where a record is judged again."""
+        self.recorder: Recorder = self.replayed or Recorder(
             self.redactor, politeness=politeness_towards(target), authorities=target.certification_authorities
         )
         self.cleanup = Cleanup(self.recorder, journal)
-        self.bundled: BundledServer | None = None
+        self.testimony = Testimony(self.recorder)
+        self.bundled: BundledServer | ReplayedServer | None = None
+        self._record = record
         self.window: Window | None = None
         """The verification window around the run, where there is one."""
         self.residue: list[Residue] = []
@@ -92,7 +105,6 @@ class Run:
         self._unredeemed: DeviceAuthorization | None = None
         self._redeemed: DeviceAuthorization | None = None
         self._signed_in = False
-        self._pages: dict[Kind, Page] = {}
         self._shared: dict[str, TokenResponse] = {}
         self._shared_until: dict[str, float] = {}
         self._spare: TokenResponse | None = None
@@ -115,10 +127,12 @@ class Run:
         Raises:
             Unreachable: there is nothing to judge.
         """
-        if self.target.base_url is None:
+        if self._record is not None:
+            self._open_record(self._record)
+        elif self.target.base_url is None:
             self._open_bundled()
         else:
-            self.waiting = RealClock(self.max_wait, self._tell)
+            self.waiting = self.clock(RealClock(self.max_wait, self._tell))
             self._make_approver()
         self._register_known_secrets()
         target = self.target
@@ -141,7 +155,36 @@ class Run:
             self.bundled = starting.result()
         self.target = replace(self.target, base_url=self.bundled.base_url)
         self.recorder.allow_origin(self.bundled.issuer)
-        self.waiting = MovedClock(self.bundled.now, self.bundled.advance)
+        self.waiting = self.clock(MovedClock(self.bundled.now, self.bundled.advance))
+
+    def _open_record(self, record: Record) -> None:
+        """Let the record answer in place of the deployment, the clock and the owner."""
+        assert self.replayed is not None
+        if record.evidence["bundled"]:
+            self.bundled = ReplayedServer(record.evidence["issuer"])
+            self.recorder.allow_origin(self.bundled.issuer)
+        self._replayed_clock = ReplayedClock(
+            record.evidence["testimony"], lambda: self.recorder.part, moved_by_hand=self.bundled is not None
+        )
+        self.waiting = self._replayed_clock
+        if self.target.approver.kind in ("none", "http"):
+            self._make_approver()
+        else:
+            self.approver = ReplayedOwner(self.target.approver.kind, record.evidence["testimony"], self.replayed)
+
+    def clock(self, clock: Waiting) -> Waiting:
+        """Return a clock that is taken down, or what was taken down of it."""
+        return WitnessedClock(clock, self.testimony) if self._record is None else self._replayed_clock
+
+    def rests_beyond(self, what: str) -> None:
+        """Say that what is judged rests on something that no exchange shows: it cannot be judged from a record.
+
+        Raises:
+            Blocked: a record is being judged.
+        """
+        self.testimony.rests_beyond(what)
+        if self._record is not None:
+            raise NotRecorded(what)
 
     def _register_known_secrets(self) -> None:
         introspection = self.target.introspection
@@ -151,6 +194,8 @@ class Run:
         ):
             if secret:
                 self.redactor.register(secret, word)
+            if secret and self.replayed is not None:
+                self.replayed.stand_ins.bind(f"⟨{word}:1⟩", secret)
 
     @property
     def max_wait(self) -> float:
@@ -163,7 +208,7 @@ class Run:
         self.recorder.politeness.begin_cleaning_up()
         self.conversations.stop()
         try:
-            if hasattr(self, "discovery") and self.bundled is None:
+            if hasattr(self, "discovery") and self.bundled is None and self._record is None:
                 from pdpp_conformance.cleanup_owner import OwnerOfRun
 
                 self.residue = self.cleanup.remove(OwnerOfRun(self))
@@ -205,6 +250,8 @@ class Run:
                 password=self.target.owner_password,
                 pictures=Pictures(self.report_dir / "attachments", self.report_dir),
             )
+        if words.kind != "http":
+            take_down(self.approver, self.testimony, self.recorder.exchanges)
 
     # -- parties -----------------------------------------------------------------------------------------------------
 
@@ -317,8 +364,10 @@ class Run:
         """Return the token of that name; one whose time is over, or nearly so, gives way to another."""
         now = self.waiting.now()
         if name not in self._shared or now > self._shared_until[name]:
-            token = self._shared[name] = obtain()
+            with self.testimony.making(name):
+                token = self._shared[name] = obtain()
             self._shared_until[name] = now + token.lifetime - min(TOKEN_MARGIN_SECONDS, token.lifetime / 2)
+        self.testimony.using(name)
         return self._shared[name]
 
     def pause(self, seconds: float, what_for: str) -> None:
@@ -332,7 +381,9 @@ class Run:
     def once(self, name: str, make: Callable[[], T]) -> T:
         """Return what ``make`` gave at the first call under ``name``: what scenarios share and none of them spoils."""
         if name not in self._made:
-            self._made[name] = make()
+            with self.testimony.making(name):
+                self._made[name] = make()
+        self.testimony.using(name)
         return cast(T, self._made[name])
 
     def spare_token(self) -> TokenResponse:
@@ -378,10 +429,11 @@ class Run:
 
     def decision_page(self, kind: Kind) -> Page:
         """Return the decision page of a request of a kind, as the owner reads it: opened once, nothing decided."""
-        if kind not in self._pages:
-            details = self.one_stream() if kind == "grant_scoped_mcp" else ()
-            self._pages[kind] = self.read_decision(self.client().start(kind, details))
-        return self._pages[kind]
+        return self.once(f"the decision page, {kind}", lambda: self._read_new_decision(kind))
+
+    def _read_new_decision(self, kind: Kind) -> Page:
+        details = self.one_stream() if kind == "grant_scoped_mcp" else ()
+        return self.read_decision(self.client().start(kind, details))
 
     def read_decision(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
         """Return the decision page of a request, nothing decided; a decision of several pages is read whole.
@@ -659,21 +711,21 @@ class Run:
 
     def owner_session_headers(self) -> dict[str, str]:
         """Return the owner's session, where one is to be had: a client registered in it can be removed in it."""
-        if not isinstance(self.approver, BrowserApprover | HttpApprover):
+        if self.approver.kind not in ("browser", "http"):
             return {}
         try:
-            self._sign_in_once(self.approver)
+            self._sign_in_once()
             cookies = self.approver.session_cookies()
         except (Conclusion, OffLimits):
             return {}
         return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies)} if cookies else {}
 
-    def _sign_in_once(self, approver: BrowserApprover | HttpApprover) -> None:
+    def _sign_in_once(self) -> None:
         """Let the owner sign in at the page that the metadata names, before anything else needs it."""
         url = self.discovery.owner_agent_onboarding.get("owner_approval_url")
         if not self._signed_in and isinstance(url, str) and self.recorder.is_allowed(url):
             self._signed_in = True
-            approver.visit(url)
+            self.approver.visit(url)
 
     def _offer_from_rest(self) -> DataOffer:
         details_type = self.discovery.authorization_details_type

@@ -34,6 +34,7 @@ def played(run: Run, name: str) -> Played:
         NotApplicable: no setup client is to be judged.
         Blocked: the play takes longer than the run may wait.
     """
+    run.rests_beyond("what the setup client did")
     bench = run.once("the bench of the setup client", lambda: _bench(run))
     if name not in bench.plays:
         raise Blocked(

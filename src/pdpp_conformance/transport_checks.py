@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from pdpp_conformance import drawing
 from pdpp_conformance.code_statistics import bound_of
 from pdpp_conformance.exchange import Answer, origin_of
 from pdpp_conformance.judgement import Judgement
@@ -236,4 +236,4 @@ def judge_not_taken_over(judge: Judgement, answer: Answer) -> None:
 
 def unsupported(what: str) -> str:
     """Return a revision that no server speaks."""
-    return "1900-01-01" if what == "a day before there was MCP" else f"no-revision-{secrets.token_hex(3)}"
+    return "1900-01-01" if what == "a day before there was MCP" else f"no-revision-{drawing.token_hex(3)}"

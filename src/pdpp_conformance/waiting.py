@@ -22,6 +22,11 @@ class Waiting(Protocol):
     waited_s: float
     """Real seconds spent waiting so far."""
 
+    @property
+    def moved_by_hand(self) -> bool:
+        """Whether waiting takes no time."""
+        ...
+
     def now(self) -> float:
         """Return the time in seconds on the clock that the target is judged by; only differences mean anything."""
         ...
@@ -47,6 +52,8 @@ class Waiting(Protocol):
 class MovedClock:
     """The bundled server's clock: waiting moves it forward, and takes no time."""
 
+    moved_by_hand = True
+
     def __init__(self, now: Callable[[], float], advance: Callable[[float], None]) -> None:
         self.waited_s = 0.0
         self._now = now
@@ -70,6 +77,8 @@ class MovedClock:
 
 class RealClock:
     """Real time, up to ``max_wait`` seconds in all."""
+
+    moved_by_hand = False
 
     def __init__(self, max_wait: float, tell: Callable[[str], None]) -> None:
         self.waited_s = 0.0

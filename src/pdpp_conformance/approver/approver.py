@@ -130,6 +130,10 @@ class Approver(Protocol):
         """Type a user code, right or wrong, and return the page that answers."""
         ...
 
+    def visit(self, url: str) -> Page:
+        """Open a page as the owner, who signs in where asked."""
+        ...
+
     def session_cookies(self) -> Sequence[tuple[str, str]]:
         """Return the owner's cookies at the deployment, names and values."""
         ...
@@ -160,6 +164,9 @@ class NoApprover:
         raise self._nobody()
 
     def enter_code(self, user_code: str, verification_uri: str) -> Page:
+        raise self._nobody()
+
+    def visit(self, url: str) -> Page:
         raise self._nobody()
 
     def session_cookies(self) -> Sequence[tuple[str, str]]:

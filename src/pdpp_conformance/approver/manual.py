@@ -52,6 +52,9 @@ class ManualApprover:
     def enter_code(self, user_code: str, verification_uri: str) -> Page:
         raise _unseen()
 
+    def visit(self, url: str) -> Page:
+        raise _unseen()
+
     def session_cookies(self) -> Sequence[tuple[str, str]]:
         raise _unseen()
 

@@ -389,7 +389,7 @@ class Stage:
             exchange.status = reply.status
             exchange.response_headers = [("Content-Type", "application/json"), *reply.headers.items()]
             exchange.response_body, exchange.response_bytes = content.decode(), len(content)
-        with self._recorder.beside_the_scenarios():
+        with self._recorder.beside_the_scenarios("the setup client's bench"):
             self._recorder.record(exchange)
         received.number = exchange.number
 
