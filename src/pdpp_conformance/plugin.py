@@ -255,7 +255,7 @@ class Session:
             self._plan(target, session.items)
         self._run = Run(target, self._report_dir, self._tell, journal)
         self._run.window = self._window
-        return self._open_run(self._run)
+        return self._open_run(self._run) and self._declare_bundled_window(self._run)
 
     def _open_run(self, run: Run) -> bool:
         from pdpp_conformance.discovery import Unreachable
@@ -292,6 +292,21 @@ class Session:
             scenarios=len(self._selected),
             report_dir=self._report_dir.resolve(),
         )
+
+    def _declare_bundled_window(self, run: Run) -> bool:
+        """Open a window on the bundled server, if a scenario asks for one; say in one sentence why it cannot be."""
+        if run.bundled is None or not any("live_gate" in facts.tags for facts in self._selected):
+            return True  # spares the import
+        from pdpp_conformance.run_window import open_bundled_window
+        from pdpp_conformance.window import WindowError
+
+        try:
+            self._window = run.window = open_bundled_window(run, scenarios=len(self._selected))
+        except WindowError as error:
+            self._messages.append(str(error))
+            self._exit_status = ExitStatus.NOT_CONFORMANT
+            return False
+        return True
 
     def _begin_journal(self, target: Target) -> Journal | None:
         """Begin to write down what the run makes, unless that goes with the bundled server."""

@@ -14,7 +14,7 @@ from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.report import write_har, write_html, write_junit
 
 _OWN_FILES = ("run.json", "exchanges.jsonl", "report.html", "junit.xml", "run.har", "evidence.json")
-_OWN_FOLDER = "attachments"
+_OWN_FOLDERS = ("attachments", "cases", "window")
 
 
 class ReportError(Exception):
@@ -32,7 +32,8 @@ def prepare(directory: Path) -> None:
         discard(directory)
         for name in _OWN_FILES:
             (directory / name).unlink(missing_ok=True)
-        shutil.rmtree(directory / _OWN_FOLDER, ignore_errors=True)
+        for name in _OWN_FOLDERS:
+            shutil.rmtree(directory / name, ignore_errors=True)
         probe = directory / ".writable"
         probe.touch()
         probe.unlink()

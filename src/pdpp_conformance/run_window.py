@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pdpp_conformance.exchange import is_loopback
 from pdpp_conformance.target import Target
 from pdpp_conformance.verdict import Blocked, NotApplicable
-from pdpp_conformance.window import Window, new_record, operator_named
-from pdpp_conformance.window_places import place_of
+from pdpp_conformance.window import Place, Window, new_record, operator_named, origin_key
+from pdpp_conformance.window_places import FolderPlace, place_of
 
 if TYPE_CHECKING:
     from pdpp_conformance.run import Run
@@ -52,6 +52,25 @@ def open_window(target: Target, *, asked: bool, max_wait: float, scenarios: int,
     return Window.open(place_of(target.base_url, target.window), record)
 
 
+def open_bundled_window(run: Run, *, scenarios: int) -> Window:
+    """Declare a window on the bundled server of a run, in the run's report folder.
+
+    Nobody else knows of that server. The window is declared all the same, so that what has to happen inside one is
+    judged before it happens on a live stack.
+    """
+    target = run.target
+    assert target.base_url is not None
+    record = new_record(
+        target.base_url,
+        operator=operator_named(target.window),
+        scope=f"{DEFAULT_SCOPE} on the bundled server, {scenarios} scenarios",
+        expected_duration_s=60.0,
+        boundaries=_boundaries(target, 0),
+        report_dir=str(run.report_dir.resolve()),
+    )
+    return Window.open(_place_for(run), record)
+
+
 def require_window(run: Run) -> None:
     """Go on only inside a window that keeps everybody else out.
 
@@ -59,14 +78,21 @@ def require_window(run: Run) -> None:
         NotApplicable: the run needs none.
         Blocked: it lost its window.
     """
+    run.rests_beyond("whether the verification window was held")
     if run.window is None:
         raise NotApplicable("the run needs no verification window: what it judges is on this machine")
-    assert run.target.base_url is not None
-    if not run.window.is_held(place_of(run.target.base_url, run.target.window)):
+    if not run.window.is_held(_place_for(run)):
         raise Blocked(
             "the run lost its verification window, so that another may go on beside it",
             unblock="a run whose lock, in the window's folder or database, nobody takes away",
         )
+
+
+def _place_for(run: Run) -> Place:
+    assert run.target.base_url is not None
+    if run.bundled is not None:
+        return FolderPlace(run.report_dir / "window", origin_key(run.target.base_url), shared=False)
+    return place_of(run.target.base_url, run.target.window)
 
 
 def _urls(target: Target) -> list[str]:
