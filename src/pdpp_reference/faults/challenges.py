@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from pdpp_reference.faults.fault import Declared
@@ -11,13 +12,16 @@ from pdpp_reference.grants.access import SCOPE_OF
 MCP = "/mcp"
 FIELD = "www-authenticate"
 
+_BETWEEN = re.compile(r", (?=[a-z_]+=)")
+"""What parts the parameters of the conforming challenge."""
+
 declared = Declared()
 
 
-def _rewritten(answer: Answered, rewrite: Callable[[list[str]], list[str]]) -> None:
-    """Write the parameters of a 401's challenge anew."""
-    if answer.status == 401:
-        parameters = answer.headers[FIELD].removeprefix("Bearer ").split(", ")
+def _rewritten(answer: Answered, rewrite: Callable[[list[str]], list[str]], *, status: int = 401) -> None:
+    """Write the parameters of the challenge of an answer with that status anew, where there is one."""
+    if answer.status == status and FIELD in answer.headers:
+        parameters = _BETWEEN.split(answer.headers[FIELD].removeprefix("Bearer "))
         answer.headers[FIELD] = f"Bearer {', '.join(rewrite(parameters))}".rstrip()
 
 
@@ -108,14 +112,12 @@ def challenge_offline_access(answer: Answered) -> None:
     why="The one asks for the whole challenge, the other for the metadata in it.",
 )
 def no_resource_metadata_on_403(answer: Answered) -> None:
-    if answer.status == 403:
-        answer.headers[FIELD] = ", ".join(_without("resource_metadata")(answer.headers[FIELD].split(", ")))
+    _rewritten(answer, _without("resource_metadata"), status=403)
 
 
 @declared.altering(MCP, "Who lacks a scope is not told which.", "RSC-11")
 def no_scope_on_403(answer: Answered) -> None:
-    if answer.status == 403 and FIELD in answer.headers:
-        answer.headers[FIELD] = ", ".join(_without("scope")(answer.headers[FIELD].split(", ")))
+    _rewritten(answer, _without("scope"), status=403)
 
 
 @declared.altering(
