@@ -24,7 +24,6 @@ declared = Declared()
     "REV-01",
     "REV-02",
     "REV-03",
-    "REV-04",
     "REV-07",
     "REV-09",
     why="A revocation endpoint that is not there revokes nothing, and refuses nothing as it should.",
