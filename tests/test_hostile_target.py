@@ -20,6 +20,7 @@ import pytest
 
 from pdpp_conformance.discovery import DISCOVERY_SECONDS, PREFLIGHT_TIMEOUT_SECONDS, Unreachable, discover
 from pdpp_conformance.exchange import Recorder
+from pdpp_conformance.html_pages import HtmlPage
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.target import Target
 from tests.conftest import INTROSPECTION, Deployment
@@ -148,6 +149,15 @@ def runs(
         yield {name: pool.submit(judge, name, deployment, folder) for name in RUNS if name in wanted}
     deployment.http.close()
     deployment.server.stop()
+
+
+def test_a_page_full_of_forms() -> None:
+    """A page with thousands of forms is read in a moment."""
+    started = time.monotonic()
+    page = HtmlPage("http://127.0.0.1/device", b"<form><input name=a><button>Continue</button>" * 2000)
+    assert page.offers(["Approve"]) is None
+    assert page.code_entry is not None
+    assert time.monotonic() - started < 10
 
 
 def test_enough_ways() -> None:

@@ -20,16 +20,15 @@ from tests.reverse_proxy import ReverseProxy
 from tests.test_harness_run import COMMAND, ROOT, environment
 from tests.test_serve import serving
 
-SECONDS = 240
+SECONDS = 400
 CREDENTIALS = {
     "PDPP_OWNER_PASSWORD": "a password for behind the proxy",
     "PDPP_INTROSPECTION_CLIENT_ID": "resource server",
     "PDPP_INTROSPECTION_CLIENT_SECRET": "a secret for behind the proxy",
 }
 SELECTED = (
-    "features/2_metadata_honesty",
+    "features/2_metadata_honesty/2_2_protected_resource_metadata.feature",
     "features/3_device_authorization/3_5_owner_agent.feature",
-    "features/5_verification/5_1_token_kind_separation.feature",
 )
 HOST = "localhost"
 
@@ -94,7 +93,7 @@ def test_behind_tls_on_another_origin(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "report" / "run.json").read_text("utf-8"))
     assert (report["outcome"], report["residue"], report["faults"]) == ("conformant", [], [])
     assert (report["target"]["bundled"], report["target"]["base_url"]) == (False, proxy.url)
-    assert report["counts"]["PASS"] > 50
+    assert report["counts"]["PASS"] > 20
     seen = (tmp_path / "report" / "exchanges.jsonl").read_text("utf-8")
     assert "owner's browser" in seen
     assert f"127.0.0.1:{proxy.port}" not in seen

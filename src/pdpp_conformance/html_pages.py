@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from urllib.parse import urlencode, urljoin, urlunsplit
 
 from lxml import etree, html
@@ -13,6 +14,9 @@ from lxml import etree, html
 from pdpp_conformance.urls import parts_of
 
 Pairs = tuple[tuple[str, str], ...]
+
+MOST_ELEMENTS = 150
+"""How many forms, buttons, links or controls of a page are read: each control is looked for from each button."""
 
 _INVISIBLE = frozenset({"head", "script", "style", "template", "svg", "datalist", "option", "textarea"})
 _INLINE = frozenset(
@@ -122,7 +126,7 @@ class HtmlPage:
     def _all(self, *tags: str) -> list[html.HtmlElement]:
         if self._root is None:
             return []
-        return [element for element in self._root.iter(*tags) if not _is_hidden(element)]
+        return [element for element in islice(self._root.iter(*tags), MOST_ELEMENTS) if not _is_hidden(element)]
 
     @cached_property
     def title(self) -> str:
@@ -230,7 +234,9 @@ class HtmlPage:
     def _form(self, element: html.HtmlElement) -> Form:
         controls = [
             self._control(control)
-            for control in (() if self._root is None else self._root.iter("input", "select", "textarea"))
+            for control in islice(
+                () if self._root is None else self._root.iter("input", "select", "textarea"), MOST_ELEMENTS
+            )
             if self._form_of(control) is element and control.get("disabled") is None
         ]
         return Form(
