@@ -27,7 +27,7 @@ const provider = new Provider(issuer, {
     registration: { enabled: true },
     registrationManagement: { enabled: true },
   },
-  ttl: { AccessToken: 3600, DeviceCode: Number(lifetime), Grant: 3600, Interaction: 600, RefreshToken: 3600, Session: 3600 },
+  ttl: { AccessToken: 60, DeviceCode: Number(lifetime), Grant: 3600, Interaction: 600, RefreshToken: 3600, Session: 3600 },
 });
 
 provider.listen(Number(port), '127.0.0.1', () => console.log(`ready: ${issuer}`));
