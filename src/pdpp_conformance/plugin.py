@@ -113,11 +113,13 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if file_path.suffix != ".feature":
         return None
     from pdpp_conformance.feature_files import FeatureFile
+    from pdpp_conformance.step_lookup import remember_steps
 
     plugins = parent.config.pluginmanager
     if not plugins.has_plugin(Session.NAME):
         plugins.register(Session(parent.config), Session.NAME)
         _load_steps(plugins)
+        remember_steps()
     return FeatureFile.from_parent(parent, path=file_path)
 
 
@@ -134,6 +136,8 @@ class Session:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        if config.option.tbstyle == "auto":
+            config.option.tbstyle = "native"  # why a scenario failed is told by its verdict; source is slow to find
         self._root = specification_root()
         self._catalogue = self._read_catalogue()
         self._judged_again: JudgedAgain | None = config.pluginmanager.get_plugin("pdpp-judged-again")

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus
 
+from ahocorasick_rs import AhoCorasick, MatchKind
+
 from pdpp_conformance.urls import parts_of
 
 SHORTEST_SECRET = 4
@@ -40,6 +42,7 @@ SECRET_PARAMETERS: Mapping[str, str] = {
 
 _PERCENT_ENCODED = re.compile(r"%[0-9A-F]{2}")
 _LABEL = re.compile("⟨[a-z_]+:[0-9]+⟩".encode().decode("latin-1"))
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 _CODE_SEPARATOR = re.compile(r"[\s-]+")
 
 
@@ -130,9 +133,8 @@ class Redactor:
         pieces: list[str] = []
         done = 0
         for place, spelling in self._spellings.found_in(text):
-            if place >= done:
-                pieces += (text[done:place], self._spellings.labels[spelling])
-                done = place + len(spelling)
+            pieces += (text[done:place], self._spellings.labels[spelling])
+            done = place + len(spelling)
         return "".join((*pieces, text[done:]))
 
     def redact_all(self, value: Any) -> Any:
@@ -192,34 +194,34 @@ class _HiddenValues(HTMLParser):
 
 
 class _Words:
-    """Finds any of many words in a text, in a time that hardly grows with their number.
-
-    Every place is looked up by its first characters; only where a word begins with them the whole is compared.
-    """
+    """Finds any of many words in a text, in a time that does not grow with their number."""
 
     def __init__(self) -> None:
         self.labels: dict[str, str] = {}
-        self._lengths: dict[str, list[int]] = {}
+        self._finder: AhoCorasick | None = None
+        self._words: list[str] = []
 
     def add(self, word: str, label: str, *, in_place_of: str | None = None) -> None:
         """Add a word of at least ``SHORTEST_SECRET`` characters; the label that it got first stays, but for one."""
         if self.labels.get(word, in_place_of) != in_place_of:
             return
+        if word not in self.labels:
+            self._finder = None
         self.labels[word] = label
-        lengths = self._lengths.setdefault(word[:SHORTEST_SECRET], [])
-        if len(word) not in lengths:
-            lengths.append(len(word))
-            lengths.sort(reverse=True)
 
     def found_in(self, text: str) -> Iterator[tuple[int, str]]:
-        """Yield each place where a word begins, in order, and the longest that begins there."""
-        width, lengths = SHORTEST_SECRET, self._lengths
-        for place in [at for at in range(len(text) - width + 1) if text[at : at + width] in lengths]:
-            for length in lengths[text[place : place + width]]:
-                word = text[place : place + length]
-                if word in self.labels:
-                    yield place, word
-                    break
+        """Yield the places where words stand, in order and none inside another: the longest that begins first."""
+        if self._finder is None:
+            self._words = list(self.labels)
+            whole = [_without_halves(word) for word in self._words]
+            self._finder = AhoCorasick(whole, matchkind=MatchKind.LeftmostLongest)
+        for word, begin, _ in self._finder.find_matches_as_indexes(_without_halves(text)):
+            yield begin, self._words[word]
+
+
+def _without_halves(text: str) -> str:
+    """Return ``text`` with a replacement character for each half of a surrogate pair, which is no character."""
+    return text if text.isascii() else _HALF_A_PAIR.sub("\ufffd", text)
 
 
 def _looks_random(value: str) -> bool:
