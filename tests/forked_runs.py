@@ -95,13 +95,20 @@ def run_all(planned: Planned, *, jobs: int, folder: Path, told: Told) -> None:
         "-c",
         str(ROOT / "pyproject.toml"),
     ]
+    before = signal.signal(signal.SIGTERM, _ended)
     status = int(pytest.main([*command, str(ROOT / "features")], plugins=[forking]))
     if forking.is_child:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)  # nothing of the parent's is to be ended here
+    signal.signal(signal.SIGTERM, before)
     if not forking.began:
         raise RuntimeError(f"the specification cannot be collected (pytest ended with {status})")
+
+
+def _ended(_number: int, _frame: object) -> None:
+    """End the runs, too, when this process is told to end."""
+    raise KeyboardInterrupt
 
 
 class _Forking:
@@ -178,6 +185,7 @@ class _Forking:
 
     def _become(self, plan: Plan, session: pytest.Session, facts: Mapping[str, ScenarioFacts]) -> None:
         """Make this process, which was forked for it, the one of a run."""
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self._running.clear()
         os.chdir(ROOT)
         os.environ.update(plan.environment)
