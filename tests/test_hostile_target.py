@@ -48,6 +48,7 @@ SERVER = "features/2_metadata_honesty/2_1_authorization_server_metadata.feature"
 RESOURCE = "features/2_metadata_honesty/2_2_protected_resource_metadata.feature"
 OWNER_AGENT = "features/3_device_authorization/3_5_owner_agent.feature"
 CODES = "features/standards/device_codes.feature"
+REVOCATION = "features/standards/revocation.feature"
 REGISTRATION = "features/standards/client_registration.feature"
 TOKENS = "features/standards/token_response.feature"
 HANGING = ("token_endpoint_hangs", "token_headers_come_by_the_byte")
@@ -77,18 +78,20 @@ RUNS: dict[str, Hostile] = {
     "endpoints elsewhere": Hostile(
         ("server_metadata_sends_elsewhere", "mcp_redirects_elsewhere"), (SERVER, OWNER_AGENT, "--approver", "http")
     ),
-    "device answers": Hostile(
-        (*ways("device_"), "removal_fails", "decision_answers_nothing"), (CODES, "--approver", "http")
-    ),
+    "device answers": Hostile((*ways("device_"), "removal_fails"), (CODES, "--approver", "http")),
     "token answers": Hostile(
-        (*ways("token_", but=HANGING), "introspection_answers_oddly", "revocation_is_html"),
+        ways("token_", but=HANGING),
         (OWNER_AGENT, TOKENS, "--approver", "http"),
     ),
-    "endpoints that hang": Hostile((*HANGING, "introspection_hangs"), (OWNER_AGENT, "--approver", "http")),
-    "registration": Hostile(ways("registration_"), (REGISTRATION, "--approver", "http")),
-    "pages without a browser": Hostile(
-        (*ways("code_"), "sign_in_form_posts_elsewhere"), (OWNER_AGENT, "--approver", "http")
+    "endpoints that hang": Hostile(HANGING, (OWNER_AGENT, "--approver", "http")),
+    "after the token": Hostile(
+        (*ways("introspection_"), "revocation_is_html"), (OWNER_AGENT, REVOCATION, "--approver", "http")
     ),
+    "decisions": Hostile(("decision_answers_nothing", "removal_fails"), (OWNER_AGENT, "--approver", "http")),
+    "registration": Hostile(
+        (*ways("registration_"), "sign_in_form_posts_elsewhere"), (REGISTRATION, "--approver", "http")
+    ),
+    "pages without a browser": Hostile(ways("code_"), (OWNER_AGENT, "--approver", "http")),
     "pages in a browser": Hostile(
         (*ways("code_page_r", "decision_page_"), "sign_in_redirects_elsewhere"), (OWNER_AGENT, "--approver", "browser")
     ),
