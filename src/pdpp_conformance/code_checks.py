@@ -57,7 +57,7 @@ class Sample:
 
 
 def _texts(answers: Sequence[Answer], member: str) -> list[str]:
-    values = [answer.member(member) for answer in answers]
+    values = [answer.member(member) for answer in answers if answer.status in (200, 201)]
     return [value for value in values if isinstance(value, str) and value]
 
 

@@ -127,7 +127,7 @@ def forwarded_answer(recorder: Recorder, document: Document) -> Answer:
 
 
 def untouched_by_hostile_host(judge: Judgement, answer: Answer) -> None:
-    """The hostile host is echoed in no header and no body."""
+    """The hostile host is echoed in no header and no body; and the answer is a refusal, or the document all the same."""
     everything = "\n".join(value for _, value in answer.exchange.response_headers) + (
         answer.exchange.response_body or ""
     )
@@ -135,6 +135,12 @@ def untouched_by_hostile_host(judge: Judgement, answer: Answer) -> None:
         HOSTILE_HOST not in everything,
         "an answer without the hostile host",
         f"{answer.status}{', naming the hostile host' if HOSTILE_HOST in everything else ''}",
+    )
+    is_document = answer.status == 200 and any(answer.member(name) is not None for name in ("issuer", "resource"))
+    judge.that(
+        is_document or 300 <= answer.status < 500,
+        "the document as published, or a refusal (421)",
+        f"{answer.status} {'with' if is_document else 'without'} the document",
     )
 
 
