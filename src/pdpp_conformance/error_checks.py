@@ -194,7 +194,7 @@ def judge_challenged(judge: Judgement, answer: Answer) -> None:
 def judge_nothing_echoed(judge: Judgement, planted: Sequence[Sent]) -> None:
     """No secret of the request stands in the answer."""
     judged = [one for one in planted if one.answer is not None]
-    _require(judged, planted)
+    _require([one for one in judged if one.answer is not None and one.answer.status >= 400], planted)
     echoed = [
         f"{one.what}: {_told(one)}"
         for one in judged
@@ -207,7 +207,7 @@ def judge_nothing_echoed(judge: Judgement, planted: Sequence[Sent]) -> None:
 def judge_no_trace(judge: Judgement, sent: Sequence[Sent]) -> None:
     """No stack trace stands in an answer."""
     judged = [one for one in sent if one.answer is not None]
-    _require(judged, sent)
+    _require([one for one in judged if one.answer is not None and one.answer.status >= 400], sent)
     traces = [
         f"{one.what}: {_told(one)}"
         for one in judged
