@@ -127,7 +127,7 @@ def forwarded_answer(recorder: Recorder, document: Document) -> Answer:
 
 
 def untouched_by_hostile_host(judge: Judgement, answer: Answer) -> None:
-    """The hostile host is echoed in no header and no body; and the answer is a refusal, or the document all the same."""
+    """The hostile host is echoed in no header and no body; the answer is a refusal, or the document all the same."""
     everything = "\n".join(value for _, value in answer.exchange.response_headers) + (
         answer.exchange.response_body or ""
     )
