@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pdpp.cleanup import cleanup
+from pdpp.replay import replay
 from pdpp.setup_commands import connect, mcp_proxy, owner_agent, token
 from pdpp.target import app as target_app
 from pdpp.window import window
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 app.add_typer(window, name="window")
 app.command()(cleanup)
+app.command()(replay)
 
 app.add_typer(target_app)
 

@@ -138,6 +138,16 @@ class Cleanup:
             self._issued(entry, answer)
         return answer
 
+    def came_to_be(self, kind: str, answer: Answer, **about: str) -> None:
+        """Write down what an answer made whose request did not come by :meth:`watch`.
+
+        Args:
+            kind: ``client`` or ``token``.
+            about: the client's ``name``, or the ``client_id`` that the token is of.
+        """
+        entry = self._notes.about_to(kind, **about)
+        (self._registered if kind == "client" else self._issued)(entry, answer)
+
     def _registered(self, entry: Entry, answer: Answer) -> None:
         client_id = answer.member("client_id")
         if answer.status not in _MADE or not isinstance(client_id, str) or not client_id:

@@ -75,7 +75,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--verdicts-only", action="store_true", help="write run.json and none of the evidence")
     group.addoption("--seed", metavar="N", type=int, help="seed of everything random; printed, reproducible")
+    group.addoption(
+        "--fuzz-examples",
+        metavar="N",
+        type=_count,
+        help="requests that each generator makes for each endpoint (25; at a URL only where this or its file says so)",
+    )
+    group.addoption(
+        "--fuzz-seconds", metavar="SECONDS", type=_count, help="after how long an endpoint has been fuzzed enough (30)"
+    )
     group.addoption("--shuffle", action="store_true", help="run the scenarios in an order drawn from the seed")
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 1_000_000:
+        raise ValueError
+    return number
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -207,7 +223,9 @@ class Session:
             return
         if self._config.getoption("shuffle"):
             random.Random(self.seed).shuffle(items)  # noqa: S311 - an order is no secret
-        items.sort(key=lambda item: [item.get_closest_marker(tag) is not None for tag in ("expires", "paced")])
+        items.sort(
+            key=lambda item: [item.get_closest_marker(tag) is not None for tag in ("fuzzed", "expires", "paced")]
+        )
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -274,13 +292,28 @@ class Session:
         except Exception as error:
             self._fault("opening the run", error)
             return False
-        for tag, start in (("paced", run.begin_conversations), ("expires", run.start_expiring)):
+        for tag, start in (
+            ("fuzzed", self._begin_fuzzing),
+            ("paced", run.begin_conversations),
+            ("expires", run.start_expiring),
+        ):
             if any(tag in facts.tags for facts in self._selected):
                 try:
                     start()
                 except Exception as error:
                     self._fault(f"starting what takes its time ({tag})", error)
         return True
+
+    def _begin_fuzzing(self) -> None:
+        from pdpp_conformance.fuzzing.job import ENDPOINT_SECONDS, Wish, begin_fuzzing
+
+        assert self._run is not None
+        if self._judged_again is not None:
+            return  # what generated requests found is in no record
+        option = self._config.getoption
+        seconds = option("fuzz_seconds")
+        wish = Wish(option("fuzz_examples"), self.seed, ENDPOINT_SECONDS if seconds is None else float(seconds))
+        begin_fuzzing(self._run, wish)
 
     def _declare_window(self, target: Target) -> None:
         """Open the verification window, before the first request and before anything of an earlier run is removed."""

@@ -24,6 +24,7 @@ from pdpp_reference.faults import (
     discovery,
     documents,
     error_responses,
+    fuzzing,
     grants,
     introspection,
     logs,
@@ -92,6 +93,7 @@ FAULTS: Mapping[str, Fault] = _registry(
         approval_page,
         setup_client,
         documents,
+        fuzzing,
     )
     for fault in module.declared.faults
 )

@@ -1,0 +1,52 @@
+"""What a fuzzing process is told to do, and what it tells in the end: both cross a pipe, neither touches a disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pdpp_conformance.target import Target
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What to fuzz, and how much of it."""
+
+    target: Target = field(repr=False)
+    folder: Path
+    """Where the journal of a run on a URL lies."""
+    examples: int
+    """Requests that each generator makes for each endpoint."""
+    seed: int
+    endpoint_seconds: float
+    """After how long an endpoint has had enough."""
+    whole_seconds: float
+    """After how long all of it has."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of it, redacted."""
+
+    digest: str = ""
+    """SHA-256 of all generated requests, in order."""
+    counts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By endpoint: ``requests``, ``answers`` (how often each came), ``generating_s`` and ``sending_s`` of CPU time."""
+    found: Sequence[Mapping[str, Any]] = ()
+    """The requests whose answers broke a rule, as :class:`pdpp_conformance.fuzzing.session.Found` writes them."""
+    cut_short: Sequence[str] = ()
+    """The endpoints whose time was up before all requests were sent."""
+    residue: Sequence[Mapping[str, Any]] = ()
+    problem: str | None = None
+    """Why it ended early, in a sentence."""
+
+    @staticmethod
+    def from_json(written: Mapping[str, Any]) -> Report:
+        """Read what the process wrote.
+
+        Raises:
+            TypeError: it is none.
+        """
+        return Report(**written)

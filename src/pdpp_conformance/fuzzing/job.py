@@ -1,0 +1,223 @@
+"""Fuzzing beside the scenarios: a process of its own, started when the run begins, asked for its result at the end."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pdpp_conformance.cleanup import Residue
+from pdpp_conformance.fuzzing.assignment import Assignment, Report
+from pdpp_conformance.fuzzing.case import write_cases
+from pdpp_conformance.journal import JournalError, discard
+from pdpp_conformance.redaction import Redactor
+from pdpp_conformance.target import Target
+from pdpp_conformance.verdict import Blocked
+
+if TYPE_CHECKING:
+    from pdpp_conformance.run import Run
+
+FOLDER = "fuzzing"
+"""Where, in the report folder, the journal of what the fuzzing makes on a deployment lies."""
+
+DEFAULT_EXAMPLES = 25
+ENDPOINT_SECONDS = 30.0
+WHOLE_SECONDS = 120.0
+"""How long all of it may take; on an idle machine the default takes a fifth of that."""
+
+_NAME = "fuzzing"
+_START_SECONDS = 60.0
+_STOP_SECONDS = 5.0
+_CLEANING_UP_SECONDS = 60.0
+_MOST_RESULT_BYTES = 16 * 1024 * 1024
+_REQUESTS_FOR_PARTIES = 200
+"""Requests that the parties make before the first generated one, and the cleaning up after the last."""
+
+_CORNERS = 1500
+"""More requests than have one thing wrong with them, over all endpoints."""
+
+_GENERATORS_AND_ENDPOINTS = 45
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How much the operator wants: ``None`` is the default, which is nothing at a deployment."""
+
+    examples: int | None = None
+    seed: int = 1
+    endpoint_seconds: float = ENDPOINT_SECONDS
+
+
+def assigned_to(target: Target, wish: Wish, report_dir: Path) -> Assignment:
+    """Return what is to be done at a target.
+
+    Raises:
+        Blocked: nobody said that it may be fuzzed, or nothing is wanted.
+    """
+    bundled = target.base_url is None
+    examples = wish.examples
+    if examples is None and not bundled and target.limits.allow_fuzzing:
+        examples = DEFAULT_EXAMPLES
+    if examples is None and not bundled:
+        raise Blocked(
+            "generated requests are not sent to a deployment that nobody said may be fuzzed",
+            unblock=f"--fuzz-examples {DEFAULT_EXAMPLES}, or limits.allow_fuzzing: true in the target file",
+        )
+    examples = DEFAULT_EXAMPLES if examples is None else examples
+    if examples == 0:
+        raise Blocked("no generated requests are wanted (--fuzz-examples 0)", unblock="--fuzz-examples 25")
+    owner = replace(target.approver, kind="http" if target.approver.kind in ("browser", "http") else "none")
+    budget = examples * _GENERATORS_AND_ENDPOINTS + _CORNERS + _REQUESTS_FOR_PARTIES
+    return Assignment(
+        target=replace(target, approver=owner, limits=replace(target.limits, requests=None if bundled else budget)),
+        folder=report_dir / FOLDER,
+        examples=examples,
+        seed=wish.seed,
+        endpoint_seconds=wish.endpoint_seconds,
+        whole_seconds=max(WHOLE_SECONDS, WHOLE_SECONDS * examples / DEFAULT_EXAMPLES),
+    )
+
+
+class FuzzingJob:
+    """The process that fuzzes, as its run sees it.
+
+    Args:
+        report_dir: where found cases are written.
+        redactor: the run's own; it redacts once more what the process redacted.
+
+    Raises:
+        Blocked: an earlier run left something behind that has to be removed first.
+    """
+
+    def __init__(self, assigned: Assignment, report_dir: Path, redactor: Redactor) -> None:
+        self._assigned = assigned
+        self._report_dir = report_dir
+        self._redactor = redactor
+        self._report: Report | None = None
+        self._written = b""
+        self.cases: dict[tuple[str, str], Path] = {}
+        """The file of each found case, by requirement and endpoint."""
+        if assigned.target.base_url is not None:
+            self._make_room()
+        self._until = time.monotonic() + _START_SECONDS + assigned.whole_seconds + _CLEANING_UP_SECONDS
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pdpp_conformance.fuzzing.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C ends the run, and the run ends this
+        )
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # it did not come up: its result will be missing
+            pickle.dump(assigned, self._process.stdin)
+            self._process.stdin.flush()
+        self._reader = threading.Thread(target=self._read, name="fuzzing", daemon=True)
+        self._reader.start()
+
+    def report(self) -> Report:
+        """Wait for the end, and return what came of it.
+
+        Raises:
+            Blocked: nothing came of it.
+        """
+        if self._report is None:
+            self._reader.join(max(0.0, self._until - time.monotonic()))
+            if self._reader.is_alive():
+                self._process.kill()
+                raise Blocked(
+                    f"the fuzzing did not end within {self._assigned.whole_seconds:.0f} s and was ended",
+                    unblock="a smaller --fuzz-examples, or a machine that is less busy",
+                )
+            self._report = self._judgeable()
+        if self._report.problem is not None:
+            raise Blocked(self._report.problem, unblock="a run that comes to its end")
+        return self._report
+
+    def stop(self) -> list[Residue]:
+        """End the process, however far it is; return what it left on the deployment."""
+        is_over = not self._reader.is_alive()
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        bundled = self._assigned.target.base_url is None
+        try:
+            self._process.wait(_STOP_SECONDS if bundled or is_over else _CLEANING_UP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        if bundled:
+            return []
+        report = self._report or self._judgeable()
+        return [Residue(**left) for left in report.residue] if report.digest else [self._unknown()]
+
+    def _unknown(self) -> Residue:
+        return Residue(
+            what="clients and tokens of the fuzzing",
+            why=f"its process ended before it had cleaned up; run `pdpp cleanup {self._assigned.folder}`",
+            can_do="can do what a client of a run can",
+            expires=None,
+        )
+
+    def _make_room(self) -> None:
+        try:
+            self._assigned.folder.mkdir(parents=True, exist_ok=True)
+            discard(self._assigned.folder)
+        except JournalError as error:
+            raise Blocked(str(error), unblock="that, or another --report-dir") from None
+        except OSError as error:
+            raise Blocked(f"{self._assigned.folder} cannot be made", unblock=f"{error.strerror}, mended") from None
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        self._written = self._process.stdout.read(_MOST_RESULT_BYTES)
+
+    def _judgeable(self) -> Report:
+        """Read the result, redact it with what this process knows, and write the cases down."""
+        try:
+            report = Report.from_json(self._redactor.redact_all(json.loads(self._written)))
+        except (ValueError, TypeError, RecursionError):
+            return Report(problem="the process that fuzzes came to no result")
+        found = list(report.found)
+        for one, path in zip(found, write_cases(self._report_dir, found, self._assigned.seed), strict=True):
+            self.cases[str(one["requirement"]), str(one["endpoint"])] = path
+        return report
+
+
+def begin_fuzzing(run: Run, wish: Wish) -> None:
+    """Start fuzzing beside a run that was opened; it ends with the run."""
+    run.once(_NAME, lambda: _started(run, wish))
+
+
+def fuzzing_of(run: Run) -> FuzzingJob:
+    """Return the fuzzing of a run.
+
+    Raises:
+        Blocked: there is none, and why.
+    """
+    run.rests_beyond("what generated requests found")
+    job = run.once(_NAME, lambda: _started(run, Wish()))
+    if isinstance(job, Blocked):
+        raise Blocked(job.reason, unblock=job.unblock)
+    return job
+
+
+def _started(run: Run, wish: Wish) -> FuzzingJob | Blocked:
+    target = run.target
+    if run.bundled is not None:  # the fuzzing gets a server of its own, with secrets of its own
+        target = replace(target, base_url=None, owner_password=None, introspection=None)
+    try:
+        job = FuzzingJob(assigned_to(target, wish, run.report_dir), run.report_dir, run.redactor)
+    except Blocked as why:
+        return why
+    run.at_end(lambda: run.residue.extend(job.stop()))
+    return job

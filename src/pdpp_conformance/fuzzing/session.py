@@ -1,0 +1,351 @@
+"""Fuzzing one deployment: the parties that the requests speak of, the sending, and what was found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from hypothesis import HealthCheck, Phase, Verbosity, find, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky, NoSuchExample
+
+from pdpp_conformance.bounded_http import bounded_client, read_body, within
+from pdpp_conformance.exchange import Answer, Exchange, OffLimits
+from pdpp_conformance.fuzzing.assignment import Report
+from pdpp_conformance.fuzzing.case import shell_line
+from pdpp_conformance.fuzzing.conduct import Broken, broken_by
+from pdpp_conformance.fuzzing.description import Operation, operations_of
+from pdpp_conformance.fuzzing.generation import GeneratedRequest, corners, generators_of
+from pdpp_conformance.fuzzing.placeholders import basic, fill
+from pdpp_conformance.run import Run
+from pdpp_conformance.verdict import Conclusion
+
+REQUEST_SECONDS = 5.0
+SHRINKING_REQUESTS = 150
+"""How many requests it may take to make a found case smaller."""
+
+
+class _TimeIsUp(BaseException):
+    """An endpoint has had enough. No ``Exception``: Hypothesis takes those for failures, and tries them again."""
+
+
+class Unsendable(Exception):
+    """A generated request that HTTP has no way to write: it is left out."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A request whose answer broke a rule, as small as it could be made."""
+
+    broken: Broken
+    sent: GeneratedRequest
+    endpoint: str
+    curl: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "requirement": self.broken.requirement,
+            "expected": self.broken.expected,
+            "observed": self.broken.observed,
+            "endpoint": self.endpoint,
+            "curl": self.curl,
+            "request": self.sent.to_json(),
+        }
+
+
+@dataclass
+class Counts:
+    """What one endpoint was sent."""
+
+    requests: int = 0
+    answers: Counter[str] = field(default_factory=Counter)
+    """How often each answer came, by status and error code."""
+    generating_s: float = 0.0
+    sending_s: float = 0.0
+
+
+class Fuzzing:
+    """One session of fuzzing.
+
+    Args:
+        examples: how many requests each generator makes for each endpoint.
+        seconds: after how long an endpoint has had enough.
+        until: when all of them have, on the monotonic clock.
+    """
+
+    def __init__(self, run: Run, *, examples: int, seed: int, seconds: float, until: float = math.inf) -> None:
+        self._run = run
+        self._examples = examples
+        self._seed = seed
+        self._seconds = seconds
+        self._until = until
+        self._values: dict[str, str] = {}
+        self._digest = hashlib.sha256()
+        self._client = bounded_client(REQUEST_SECONDS, authorities=run.recorder.authorities)
+        self.counts: dict[str, Counts] = {}
+        self.found: dict[tuple[str, str], Found] = {}
+        self.cut_short: list[str] = []
+        """The endpoints whose time was up before all requests were sent."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all requests, in order, as they were generated: equal for equal seeds."""
+        return self._digest.hexdigest()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def report(self) -> Report:
+        """Return what came of it so far."""
+        return Report(
+            digest=self.digest,
+            counts={
+                name: {
+                    "requests": counts.requests,
+                    "answers": dict(counts.answers),
+                    "generating_s": round(counts.generating_s, 4),
+                    "sending_s": round(counts.sending_s, 4),
+                }
+                for name, counts in self.counts.items()
+            },
+            found=[found.to_json() for found in self.found.values()],
+            cut_short=list(self.cut_short),
+        )
+
+    def everywhere(self, only: Collection[str] = ()) -> None:
+        """Fuzz every operation that the metadata advertises.
+
+        Args:
+            only: the operations to fuzz, where not all are.
+        """
+        operations = [one for one in operations_of(self._run.discovery) if not only or one.name in only]
+        self._values = values_of(self._run)
+        for name, generators in generators_of(operations).items():
+            operation = next(one for one in operations if one.name == name)
+            with suppress(Conclusion, OffLimits):  # an endpoint may have revoked what the next one needs
+                self._values |= _tokens(self._run)
+            self._one(operation, generators)
+
+    def _one(self, operation: Operation, generators: Mapping[str, st.SearchStrategy[GeneratedRequest]]) -> None:
+        counts = self.counts[operation.name] = Counts()
+        until = min(time.monotonic() + self._seconds, self._until)
+        for strategy in (None, *generators.values()):
+            first: dict[str, tuple[Broken, GeneratedRequest]] = {}
+            started, sending = time.thread_time(), counts.sending_s
+
+            def send(sent: GeneratedRequest, first: dict[str, tuple[Broken, GeneratedRequest]] = first) -> None:
+                self._digest.update(json.dumps(sent.to_json(), sort_keys=True).encode("utf-8", "surrogatepass"))
+                if time.monotonic() > until:
+                    raise _TimeIsUp
+                for broken in self._try(operation, sent, counts):
+                    first.setdefault(broken.requirement, (broken, sent))
+
+            try:
+                if strategy is None:
+                    for corner in corners(operation, self._seed):
+                        send(corner)
+                else:
+                    self._generate(strategy, send)
+            except _TimeIsUp:
+                if operation.name not in self.cut_short:
+                    self.cut_short.append(operation.name)
+            counts.generating_s += time.thread_time() - started - (counts.sending_s - sending)
+            for requirement, (broken, sent) in first.items():
+                if (requirement, operation.name) not in self.found:
+                    self.found[requirement, operation.name] = (
+                        _as_it_is(operation, broken, sent)
+                        if strategy is None
+                        else self._smallest(operation, strategy, broken, sent)
+                    )
+
+    def _generate(
+        self, strategy: st.SearchStrategy[GeneratedRequest], send: Callable[[GeneratedRequest], None]
+    ) -> None:
+        @seed(self._seed)
+        @settings(
+            max_examples=self._examples,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+            verbosity=Verbosity.quiet,
+        )
+        @given(strategy)
+        def each(sent: GeneratedRequest) -> None:
+            send(sent)
+
+        each()
+
+    def _smallest(
+        self,
+        operation: Operation,
+        strategy: st.SearchStrategy[GeneratedRequest],
+        broken: Broken,
+        sent: GeneratedRequest,
+    ) -> Found:
+        """Look for the simplest request that breaks the same rule; where there is none, keep the one that did."""
+        left = [SHRINKING_REQUESTS]
+        aside = Counts()
+
+        def breaks(candidate: GeneratedRequest) -> bool:
+            left[0] -= 1
+            if left[0] < 0:
+                return False
+            return broken.requirement in {one.requirement for one in self._try(operation, candidate, aside)}
+
+        smallest = sent
+        with suppress(NoSuchExample, Flaky):  # a server has a state, and may answer otherwise the next time
+            smallest = find(
+                strategy,
+                breaks,
+                settings=settings(
+                    max_examples=self._examples,
+                    database=None,
+                    deadline=None,
+                    phases=[Phase.generate, Phase.shrink],
+                    suppress_health_check=list(HealthCheck),
+                    verbosity=Verbosity.quiet,
+                ),
+                random=random.Random(self._seed),  # noqa: S311 - reproducible, no secret
+            )
+        again = [one for one in self._try(operation, smallest, aside) if one.requirement == broken.requirement]
+        if not again:
+            smallest, again = sent, [broken]
+        return _as_it_is(operation, again[0], smallest)
+
+    def _try(self, operation: Operation, sent: GeneratedRequest, counts: Counts) -> list[Broken]:
+        """Send a request, count it, and return the rules that its answer broke."""
+        started = time.thread_time()
+        try:
+            answer = send_filled(self._client, self._run, operation, sent, self._values)
+        except Unsendable:
+            return []
+        finally:
+            counts.sending_s += time.thread_time() - started
+        counts.requests += 1
+        counts.answers[answer.summary if answer is not None else "no answer"] += 1
+        broken = broken_by(sent, answer, self._values)
+        if answer is not None:
+            self._go_on(sent, answer)
+        return broken
+
+    def _go_on(self, sent: GeneratedRequest, answer: Answer) -> None:
+        """Keep what an answer created: it is removed at the end; and a rotated refresh token is followed."""
+        if sent.operation == "registration" and isinstance(answer.member("client_id"), str):
+            self._run.cleanup.came_to_be("client", answer, name="a fuzzed client")
+        refreshed = answer.member("refresh_token")
+        if sent.operation == "token" and isinstance(refreshed, str):
+            self._run.cleanup.came_to_be("token", answer, client_id=self._values["client_id"])
+            fresh = {"refresh_token": refreshed, "access_token": str(answer.member("access_token"))}
+            for name, secret in fresh.items():
+                self._run.redactor.register(secret, name)
+            self._values |= fresh
+
+
+def _as_it_is(operation: Operation, broken: Broken, sent: GeneratedRequest) -> Found:
+    return Found(broken, sent, operation.name, shell_line(operation.url, sent))
+
+
+def values_of(run: Run) -> dict[str, str]:
+    """Let the parties do what the placeholders speak of, and return the values; those that cannot be had are absent."""
+    values = {"resource": run.discovery.mcp_resource}
+    details_type = run.discovery.authorization_details_type
+    if details_type is not None:
+        values["authorization_details_type"] = details_type
+    if run.target.introspection is not None:
+        values["basic_credentials"] = basic(run.target.introspection.identifier, run.target.introspection.secret)
+    for make in (_clients, _details, _pending, _foreign, _denied, _redeemed, _tokens):
+        with suppress(Conclusion, OffLimits):  # what it would give stays a placeholder, which nobody knows
+            values |= make(run)
+    return values
+
+
+def _clients(run: Run) -> Mapping[str, str]:
+    return {"client_id": run.client().client_id, "other_client_id": run.client("another client").client_id}
+
+
+def _details(run: Run) -> Mapping[str, str]:
+    return {"authorization_details": json.dumps(run.one_stream(), separators=(",", ":"))}
+
+
+def _pending(run: Run) -> Mapping[str, str]:
+    device = run.client().start("grant_scoped_mcp", run.one_stream())
+    return {"pending_code": device.device_code, "user_code": device.user_code}
+
+
+def _foreign(run: Run) -> Mapping[str, str]:
+    device = run.client("another client").start("grant_scoped_mcp", run.one_stream())
+    return {"foreign_code": device.device_code}
+
+
+def _denied(run: Run) -> Mapping[str, str]:
+    return {"denied_code": run.denied(run.client().start("grant_scoped_mcp", run.one_stream())).device_code}
+
+
+def _redeemed(run: Run) -> Mapping[str, str]:
+    return {"redeemed_code": run.redeemed().device_code}
+
+
+def _tokens(run: Run) -> Mapping[str, str]:
+    token = run.granted(run.one_stream(), run.client())
+    grant_id = token.members.get("grant_id")
+    return {
+        "access_token": token.access_token,
+        **({"refresh_token": token.refresh_token} if token.refresh_token else {}),
+        **({"grant_id": grant_id} if isinstance(grant_id, str) else {}),
+    }
+
+
+def send_filled(
+    client: httpx.Client, run: Run, operation: Operation, sent: GeneratedRequest, values: Mapping[str, str]
+) -> Answer | None:
+    """Send a generated request with the values in place of its placeholders; return its answer, if there was one.
+
+    The exchange is not kept: there are thousands of them, full of values that only look like secrets.
+
+    Raises:
+        OffLimits: the operation lies on another origin than those under test.
+        Unsendable: HTTP has no way to write it.
+        Blocked: the run's requests are used up.
+    """
+    if not run.recorder.is_allowed(operation.url):
+        raise OffLimits(f"{operation.name} is not at an origin under test")
+    path = fill(sent.path.encode("utf-8", "surrogatepass"), values, encoded_for="form").decode("ascii", "replace")
+    url = operation.url.replace("{grant_id}", path) if "{" in operation.url else operation.url
+    headers = [(name.encode("ascii"), fill(value.encode("latin-1"), values)) for name, value in sent.headers]
+    body = None if sent.body is None else fill(sent.body, values, encoded_for=sent.encoding)
+    run.recorder.politeness.before(operation.url)
+    try:
+        request = client.build_request(sent.method, url, headers=headers, content=body)
+        with within(REQUEST_SECONDS):
+            response = client.send(request, stream=True)
+            try:
+                received = read_body(response).content
+            finally:
+                response.close()
+    except (httpx.LocalProtocolError, httpx.InvalidURL, UnicodeError, ValueError):
+        raise Unsendable from None
+    except httpx.HTTPError:
+        return None
+    exchange = Exchange(
+        number=0,
+        scenario=None,
+        actor="the fuzzer",
+        at=time.time(),
+        method=sent.method,
+        url=url,
+        request_headers=(),
+        request_body=None,
+        status=response.status_code,
+        response_headers=list(response.headers.multi_items()),
+    )
+    return Answer(exchange, received)
