@@ -35,7 +35,6 @@ Feature: Input that nobody thought of is answered as any other
         | the pushed authorization request endpoint |
         | the introspection endpoint                |
         | the revocation endpoint                   |
-        | the endpoint that revokes a grant         |
 
     @ERR-03 @negative
     Scenario Outline: However a request is malformed, the error fits into a header, at <endpoint>
@@ -50,7 +49,6 @@ Feature: Input that nobody thought of is answered as any other
         | the pushed authorization request endpoint |
         | the introspection endpoint                |
         | the revocation endpoint                   |
-        | the endpoint that revokes a grant         |
 
     @ERR-07 @negative
     Scenario Outline: However a request is malformed, who has to wait is told how long, at <endpoint>
@@ -75,7 +73,6 @@ Feature: Input that nobody thought of is answered as any other
         | the pushed authorization request endpoint |
         | the introspection endpoint                |
         | the revocation endpoint                   |
-        | the endpoint that revokes a grant         |
 
     @DAR-22 @negative
     Scenario: However a device authorization request is malformed, no page and no stack trace comes back

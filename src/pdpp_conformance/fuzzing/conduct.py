@@ -72,7 +72,8 @@ def _status(sent: GeneratedRequest, answer: Answer) -> Iterator[Broken]:
 
 
 def _form(sent: GeneratedRequest, answer: Answer) -> Iterator[Broken]:
-    if sent.method != "POST" or answer.status not in (400, 401):
+    # Where a grant is revoked the owner's page posts its form too, and is answered with a page.
+    if sent.method != "POST" or answer.status not in (400, 401) or sent.operation == "revocation of a grant":
         return
     kind = answer.media_type or "no content type"
     if answer.media_type != "application/json" or answer.error is None:
