@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
 from dataclasses import replace
 
-import httpx
 import pytest
 
 from pdpp_conformance.exchange import Recorder
@@ -13,6 +14,7 @@ from pdpp_conformance.owner_decisions import Shape, shape_of, wrong_code
 from pdpp_conformance.owner_sessions import missing_attributes
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.visitor import Visit, resolve
+from tests.reverse_proxy import LocalServer, Passing, Reply
 
 DECISION = HtmlPage(
     "https://as.example/device?user_code=BCDF-GHJK",
@@ -32,14 +34,16 @@ DECISION = HtmlPage(
 def test_the_recorder_keeps_no_cookies() -> None:
     """Whoever is not given the owner's session does not come with it: what one answer set, the next request lacks."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, headers={"Set-Cookie": "session=secret; Path=/"}, json=dict(request.headers))
+    def answer(passing: Passing) -> Reply:
+        asked = {name.lower(): value for name, value in passing.headers.items()}
+        headers = (("Set-Cookie", "session=secret; Path=/"), ("Content-Type", "application/json"))
+        return Reply(200, headers, json.dumps(asked).encode())
 
-    recorder = Recorder(Redactor())
-    recorder._client._transport = httpx.MockTransport(answer)
-    for _ in range(2):
-        assert recorder.send("GET", "http://127.0.0.1:9/", actor="somebody").member("cookie") is None
-    recorder.close()
+    with LocalServer(answer) as server, closing(Recorder(Redactor())) as recorder:
+        for _ in range(2):
+            answered = recorder.send("GET", server.url, actor="somebody")
+            assert answered.member("host") is not None
+            assert answered.member("cookie") is None
 
 
 class TestPages:
