@@ -88,7 +88,7 @@ def without_database(start: Callable[..., Deployment], folder: Path) -> Iterator
 def test_without_a_database(start: Callable[..., Deployment], tmp_path: Path) -> None:
     """A server that fails at whatever it is asked is taken for nothing better: its failures pass for no refusal."""
     with without_database(start, tmp_path) as deployment:
-        answer = deployment.http.post("/oauth/register", json={"client_name": "x"})
+        answer = deployment.post("/oauth/device_authorization", client_id="pdpp_cli")
         assert answer.status_code == 500
         passed = passes(judge(tmp_path, deployment.issuer), lambda line: line["response"]["status"] < 500)
     assert [row for row, told in passed.items() if not told] == []
