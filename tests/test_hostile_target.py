@@ -78,7 +78,8 @@ RUNS: dict[str, Hostile] = {
     "endpoints elsewhere": Hostile(
         ("server_metadata_sends_elsewhere", "mcp_redirects_elsewhere"), (SERVER, OWNER_AGENT, "--approver", "http")
     ),
-    "device answers": Hostile((*ways("device_"), "removal_fails"), (CODES, "--approver", "http")),
+    # The removal only says that it failed: the client is gone, and nothing is left.
+    "device answers": Hostile((*ways("device_"), "removal_fails"), (CODES, "--approver", "http"), exit_status=6),
     "token answers": Hostile(
         ways("token_", but=HANGING),
         (OWNER_AGENT, TOKENS, "--approver", "http"),
@@ -87,7 +88,9 @@ RUNS: dict[str, Hostile] = {
     "after the token": Hostile(
         (*ways("introspection_"), "revocation_is_html"), (OWNER_AGENT, REVOCATION, "--approver", "http")
     ),
-    "decisions": Hostile(("decision_answers_nothing", "removal_fails"), (OWNER_AGENT, "--approver", "http")),
+    "decisions": Hostile(
+        ("decision_answers_nothing", "removal_fails"), (OWNER_AGENT, "--approver", "http"), exit_status=6
+    ),
     "registration": Hostile(
         (*ways("registration_"), "sign_in_form_posts_elsewhere"), (REGISTRATION, "--approver", "http")
     ),

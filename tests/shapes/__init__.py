@@ -36,6 +36,7 @@ EXPECTED: Mapping[str, Expectation] = {
         not_passed="REF REV-01 REV-02 REV-03 REV-04 REV-05 REV-06 REV-07 REV-09 INT-03 INT-04 INT-05 INT-06 INT-07 "
         "INT-08 INT-09 REG-01 REG-02 REG-03 REG-04 REG-05 REG-06 REG-10 DAR-06 CHG-10 PRO-02",
     ),
+    "handshake_only": Expectation("CHG-01 CHG-02 PRM RSC", not_passed="PRM-13"),
     "older_type": Expectation("ASM-19 MET-01 MET-03 MET-18 DAR-16 TOK-07"),
     "short_codes": Expectation(
         "DRS POL-07 POL-09 POL-15 POL-17 POL-18 POL-30 UIX-05",

@@ -58,16 +58,10 @@ def send_again(run: Run, sent: GeneratedRequest) -> Replayed:
         raise Blocked("HTTP has no way to write the request", unblock="a case that a run wrote") from None
     finally:
         client.close()
-    if answer is not None and sent.operation in ("registration", "token"):
-        run.cleanup.came_to_be(
-            "client" if sent.operation == "registration" else "token",
-            answer,
-            **(
-                {"name": "a replayed client"}
-                if sent.operation == "registration"
-                else {"client_id": values["client_id"]}
-            ),
-        )
+    if answer is not None and sent.operation == "registration":
+        run.cleanup.came_to_be("client", answer, name="a replayed client")
+    elif answer is not None and sent.operation == "token":
+        run.cleanup.came_to_be("token", answer, client_id=values.get("client_id", ""))
     return Replayed(answer, broken_by(sent, answer, values))
 
 
