@@ -32,7 +32,7 @@ SELECTED = (
     "features/3_device_authorization/3_4_rfc8628_errors.feature",
     *(
         f"features/standards/{name}.feature"
-        for name in ("device_authorization_request", "introspection", "refresh", "revocation", "token_response")
+        for name in ("device_authorization_request", "refresh", "revocation", "token_response")
     ),
 )
 """What rests on the standards most; all of the specification takes a quarter of an hour in real time."""
