@@ -55,7 +55,7 @@ class BundledServer:
         self._folder = tempfile.TemporaryDirectory(prefix="pdpp-bundled-")
         self._log_path = Path(self._folder.name) / "server.log"
         self._log = self._log_path.open("w", encoding="utf-8")
-        configure_logs(self._log)
+        self._give_logs_back = configure_logs(self._log)
         self._server = self._make(owner_password)
 
     def _make(self, owner_password: str | None, port: int = 0, resource_port: int = 0) -> LoopbackServer:
@@ -129,6 +129,7 @@ class BundledServer:
         """Stop serving and remove the database."""
         self._server.stop()
         self.documents.stop()
+        self._give_logs_back()
         self._log.close()
         self._folder.cleanup()
 

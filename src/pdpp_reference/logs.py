@@ -6,6 +6,7 @@ import logging
 import re
 import time
 import traceback
+from collections.abc import Callable
 from typing import TextIO
 
 import structlog
@@ -20,8 +21,13 @@ from pdpp_reference.secrets_at_rest import new_identifier
 _PATH_SECRET = re.compile(r"/[^/]{24,}(?=/|$)")
 
 
-def configure_logs(stream: TextIO) -> None:
-    """Write this process's logs to ``stream``."""
+def configure_logs(stream: TextIO) -> Callable[[], None]:
+    """Write this process's logs to ``stream``.
+
+    Returns:
+        What lets them go where they went before: to be called before ``stream`` is closed.
+    """
+    before = structlog.get_config() if structlog.is_configured() else None
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -36,6 +42,7 @@ def configure_logs(stream: TextIO) -> None:
     logging.getLogger().addHandler(logging.NullHandler())
     for name in ("mcp", "uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    return structlog.reset_defaults if before is None else lambda: structlog.configure(**before)
 
 
 class RequestLog:
