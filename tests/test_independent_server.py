@@ -100,12 +100,12 @@ def test_conformant_but_for_what_is_known(issuer: str, tmp_path: Path) -> None:
     assert (run["faults"], run["residue"]) == ([], [])
     assert run["counts"]["ERROR"] == 0
     red = {row["id"] for row in run["requirements"] if row["verdict"] == "FAIL"}
-    assert red == {"POL-08", "INT-02", "REV-02"}
+    assert red == {"POL-08", "REV-02"}
     assert red <= {entry["id"] for entry in yaml.safe_load(DEVIATIONS.read_text("utf-8"))}
     assert ended.exit_status == 0, ended.output
     pdpps = [row for row in run["requirements"] if row["level"] == "PROFILE" or row["id"].startswith("CHG")]
     assert {row["verdict"] for row in pdpps} <= {"NOT_APPLICABLE", "EXCLUDED"}
-    assert run["counts"]["PASS"] > 30
+    assert run["counts"]["PASS"] > 20
 
 
 def test_a_stale_line(issuer: str, tmp_path: Path) -> None:

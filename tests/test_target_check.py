@@ -95,7 +95,7 @@ class TestCommand:
             r"secrets +go to https://other\.example and nowhere else",
             r"owner +played by browser, with a password",
             r"clients +the client longview is used and nothing is registered",
-            r"judged +\d+ of 2\d\d requirements",
+            r"judged +\d+ of \d+ requirements",
             r"BLOCKED +\d+: there are no introspection credentials",
             r"BLOCKED +\d+: it needs a second client, and the file names one: longview",
             r"plan: \d+ requirements",
