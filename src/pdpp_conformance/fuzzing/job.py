@@ -19,7 +19,7 @@ from pdpp_conformance.fuzzing.case import write_cases
 from pdpp_conformance.journal import JournalError, discard
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.target import Target
-from pdpp_conformance.verdict import Blocked
+from pdpp_conformance.verdict import Blocked, Conclusion, Excluded
 
 if TYPE_CHECKING:
     from pdpp_conformance.run import Run
@@ -59,20 +59,20 @@ def assigned_to(target: Target, wish: Wish, report_dir: Path) -> Assignment:
     """Return what is to be done at a target.
 
     Raises:
-        Blocked: nobody said that it may be fuzzed, or nothing is wanted.
+        Excluded: nobody said that it may be fuzzed, or nothing is wanted.
     """
     bundled = target.base_url is None
     examples = wish.examples
     if examples is None and not bundled and target.limits.allow_fuzzing:
         examples = DEFAULT_EXAMPLES
     if examples is None and not bundled:
-        raise Blocked(
-            "generated requests are not sent to a deployment that nobody said may be fuzzed",
-            unblock=f"--fuzz-examples {DEFAULT_EXAMPLES}, or limits.allow_fuzzing: true in the target file",
+        raise Excluded(
+            "generated requests are sent to a deployment only where its operator says so: "
+            f"--fuzz-examples {DEFAULT_EXAMPLES}, or limits.allow_fuzzing: true in the target file"
         )
     examples = DEFAULT_EXAMPLES if examples is None else examples
     if examples == 0:
-        raise Blocked("no generated requests are wanted (--fuzz-examples 0)", unblock="--fuzz-examples 25")
+        raise Excluded("no generated requests are wanted (--fuzz-examples 0)")
     owner = replace(target.approver, kind="http" if target.approver.kind in ("browser", "http") else "none")
     budget = examples * _GENERATORS_AND_ENDPOINTS + _CORNERS + _REQUESTS_FOR_PARTIES
     return Assignment(
@@ -202,22 +202,22 @@ def fuzzing_of(run: Run) -> FuzzingJob:
     """Return the fuzzing of a run.
 
     Raises:
-        Blocked: there is none, and why.
+        Blocked, Excluded: there is none, and why.
     """
     run.rests_beyond("what generated requests found")
     job = run.once(_NAME, lambda: _started(run, Wish()))
-    if isinstance(job, Blocked):
-        raise Blocked(job.reason, unblock=job.unblock)
+    if isinstance(job, Conclusion):
+        raise job.with_traceback(None)
     return job
 
 
-def _started(run: Run, wish: Wish) -> FuzzingJob | Blocked:
+def _started(run: Run, wish: Wish) -> FuzzingJob | Conclusion:
     target = run.target
     if run.bundled is not None:  # the fuzzing gets a server of its own, with secrets of its own
         target = replace(target, base_url=None, owner_password=None, introspection=None)
     try:
         job = FuzzingJob(assigned_to(target, wish, run.report_dir), run.report_dir, run.redactor)
-    except Blocked as why:
+    except Conclusion as why:
         return why
     run.at_end(lambda: run.residue.extend(job.stop()))
     return job

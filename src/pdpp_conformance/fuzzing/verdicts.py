@@ -38,6 +38,7 @@ def fuzzed(run: Run, endpoint: str) -> Fuzzed:
 
     Raises:
         Blocked: it was not fuzzed.
+        Excluded: it may not be.
         NotApplicable: there is no such endpoint.
     """
     report = fuzzing_of(run).report()
