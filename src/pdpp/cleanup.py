@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
+
+from pdpp.ending import USAGE, end
 
 LEFT = 1
 """Exit status: something is left on the target."""
 
 UNREACHABLE = 7
-USAGE = 64
 INTERNAL = 70
 
 
@@ -33,22 +34,17 @@ def cleanup(
     try:
         done = clean_up(report_dir, target, base_url, typer.echo)
     except WindowRefused as error:
-        _end(str(error), LEFT)
+        end(str(error), LEFT)
     except (CleanupError, JournalError, TargetError, WindowError) as error:
-        _end(str(error), USAGE)
+        end(str(error), USAGE)
     except Exception as error:
         # Its message may hold anything; where it came from is enough to report it.
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
-        _end(f"the cleaning up itself failed ({where}); please report that, and run it again", INTERNAL)
+        end(f"the cleaning up itself failed ({where}); please report that, and run it again", INTERNAL)
     for left in done.residue:
         typer.echo(left.sentence, err=True)
     if done.problem is not None:
-        _end(done.problem, UNREACHABLE)
+        end(done.problem, UNREACHABLE)
     typer.echo(f"removed: {done.removed}, left: {len(done.residue)}")
     raise typer.Exit(LEFT if done.residue and not done.accepted else 0)
-
-
-def _end(sentence: str, status: int) -> NoReturn:
-    typer.echo(f"pdpp: {sentence}", err=True)
-    raise typer.Exit(status)

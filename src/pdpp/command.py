@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pdpp.cleanup import cleanup
+from pdpp.ending import end
 from pdpp.replay import replay
 from pdpp.setup_commands import connect, mcp_proxy, owner_agent, token
 from pdpp.target import app as target_app
@@ -88,7 +89,7 @@ def serve(
     try:
         serve(options, _say)
     except ServeError as error:
-        _refuse(str(error))
+        end(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
@@ -121,8 +122,7 @@ def judge(
             typer.echo(f"{len(judged.only_live)} rows can only be judged live: {', '.join(judged.only_live)}", err=True)
         differing = judged.differing
     except RecordError as error:
-        _refuse(str(error))
-        return
+        end(str(error))
     told = f"differs from run.json: {', '.join(differing)}" if differing else "identical to run.json"
     typer.echo(f"{len(judged.by_wire)} rows judged from the record: {told}", err=True)
     raise typer.Exit(1 if differing else 0)
@@ -142,8 +142,3 @@ def main() -> None:
 def _say(line: str) -> None:
     typer.echo(line)
     sys.stdout.flush()
-
-
-def _refuse(sentence: str) -> None:
-    typer.echo(f"pdpp: {sentence}", err=True)
-    raise typer.Exit(64)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
+
+from pdpp.ending import USAGE, end
 
 BROKEN = 1
 """Exit status: the rule is still broken."""
 
 INCOMPLETE = 6
 UNREACHABLE = 7
-USAGE = 64
 
 
 def replay(
@@ -37,18 +38,13 @@ def replay(
         kept = read_case(case)
         replayed = send(kept, read_target(target, base_url=base_url, approver="http", max_wait=None))
     except (CaseError, TargetError) as error:
-        _end(str(error), USAGE)
+        end(str(error), USAGE)
     except Unreachable as error:
-        _end(str(error), UNREACHABLE)
+        end(str(error), UNREACHABLE)
     except (Conclusion, OffLimits) as error:
-        _end(str(error), INCOMPLETE)
+        end(str(error), INCOMPLETE)
     broken = replayed.breaks(kept.requirement)
     if broken is not None:
         typer.echo(f"{kept.requirement} is broken: expected {broken.expected}; observed {broken.observed}")
         raise typer.Exit(BROKEN)
     typer.echo(f"{kept.requirement} is kept: {replayed.told}")
-
-
-def _end(sentence: str, status: int) -> NoReturn:
-    typer.echo(f"pdpp: {sentence}", err=True)
-    raise typer.Exit(status)

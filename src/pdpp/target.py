@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pdpp.ending import end
+
 app = typer.Typer(
     name="target", help="Target files: what the harness is told about a deployment.", no_args_is_help=True
 )
@@ -29,7 +31,6 @@ def check(
     try:
         told = read_target(file, base_url=base_url, approver=None, max_wait=None)
     except TargetError as error:
-        typer.echo(f"pdpp: {error}", err=True)
-        raise typer.Exit(64) from None
+        end(str(error))
     for line in explain(told):
         typer.echo(line)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
+
+from pdpp.ending import USAGE, end
 
 window = typer.Typer(
     help="The verification window of a live deployment: one verification at a time.", no_args_is_help=True
@@ -17,8 +19,6 @@ TargetOption = Annotated[Path | None, typer.Option("--target", metavar="FILE", h
 
 HELD = 1
 """Exit status: the window is open, or was left open."""
-
-USAGE = 64
 
 
 @window.command()
@@ -35,7 +35,7 @@ def status(
     try:
         state, record = look(place_of(address, settings))
     except WindowError as error:
-        _end(str(error), USAGE)
+        end(str(error), USAGE)
     told = {"state": state.value, "record": None if record is None else record.to_json()}
     typer.echo(json.dumps(told, indent=1) if as_json else describe(state, record, origin_key(address)))
     raise typer.Exit(0 if state is State.FREE else HELD)
@@ -62,7 +62,7 @@ def open_window(
             expected_duration_s=minutes * 60,
         )
     except WindowError as error:
-        _end(str(error), HELD)
+        end(str(error), HELD)
     typer.echo(f"open: {record.origin}, until about {record.expected_end}; close it with pdpp window close {address}")
 
 
@@ -82,7 +82,7 @@ def close(
     try:
         record = close_by_hand(place_of(address, settings), origin_key(address), operator_named(settings), reason)
     except WindowError as error:
-        _end(str(error), HELD)
+        end(str(error), HELD)
     left = "".join(f"\nleft on the target: {what}" for what in record.residue)
     typer.echo(f"closed: {record.origin}, outcome: {record.outcome}{left}")
 
@@ -94,12 +94,7 @@ def _target(url: str | None, file: Path | None) -> tuple[str, dict[str, Any]]:
     try:
         address, settings = read_place(file, url)
     except TargetError as error:
-        _end(str(error), USAGE)
+        end(str(error), USAGE)
     if address is None:
-        _end("which deployment? give its URL, or --target with a file that names it", USAGE)
+        end("which deployment? give its URL, or --target with a file that names it", USAGE)
     return address, settings
-
-
-def _end(sentence: str, status: int) -> NoReturn:
-    typer.echo(f"pdpp: {sentence}", err=True)
-    raise typer.Exit(status)
