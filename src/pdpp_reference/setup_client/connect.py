@@ -13,7 +13,7 @@ from pdpp_reference.setup_client.bearer_check import Checked
 from pdpp_reference.setup_client.browser_flow import WAIT_SECONDS, BrowserFlow
 from pdpp_reference.setup_client.clock import Deadline
 from pdpp_reference.setup_client.credentials import Credential
-from pdpp_reference.setup_client.device_flow import Codes
+from pdpp_reference.setup_client.device_flow import Codes, tell_codes
 from pdpp_reference.setup_client.discovery import AuthorizationServer, Resource
 from pdpp_reference.setup_client.failures import NoAnswer, Refused, SetupFailure, Usage
 from pdpp_reference.setup_client.report import Report, command_line
@@ -238,14 +238,7 @@ class Connection:
 
     def show(self, codes: Codes) -> None:
         """Tell where to approve."""
-        self._report.tell(
-            "code",
-            verification_uri=codes.verification_uri,
-            verification_uri_complete=codes.verification_uri_complete,
-            user_code=codes.user_code,
-            expires_in=round(codes.expires_at - self._clock.now()),
-            interval=codes.interval,
-        )
+        tell_codes(self._report, self._clock, codes)
 
     def _check(self, resource: Resource, token: Token) -> Checked:
         """Use the token at its resource."""

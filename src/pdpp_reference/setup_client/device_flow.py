@@ -33,6 +33,18 @@ class Codes:
     interval: float
 
 
+def tell_codes(report: Report, clock: Clock, codes: Codes) -> None:
+    """Tell the person where to approve, and with which code."""
+    report.tell(
+        "code",
+        verification_uri=codes.verification_uri,
+        verification_uri_complete=codes.verification_uri_complete,
+        user_code=codes.user_code,
+        expires_in=round(codes.expires_at - clock.now()),
+        interval=codes.interval,
+    )
+
+
 @dataclass
 class Pace:
     """When to poll next (RFC 8628 §3.5)."""

@@ -8,7 +8,7 @@ from pdpp_reference.settings import DEVICE_CODE_GRANT
 from pdpp_reference.setup_client.clock import Deadline
 from pdpp_reference.setup_client.connect import concluded
 from pdpp_reference.setup_client.credentials import Credential
-from pdpp_reference.setup_client.device_flow import DeviceFlow
+from pdpp_reference.setup_client.device_flow import DeviceFlow, tell_codes
 from pdpp_reference.setup_client.discovery import Discovery
 from pdpp_reference.setup_client.failures import Refused, Usage
 from pdpp_reference.setup_client.http import Answer, is_usable
@@ -114,14 +114,7 @@ class Onboarding:
         self._report.tell("client", client_id=client_id, how=how)
         flow = OwnersFlow(self._http, self._clock, self._report, self._surroundings.parts.pace, server)
         codes = flow.begin([("client_id", client_id)])
-        self._report.tell(
-            "code",
-            verification_uri=codes.verification_uri,
-            verification_uri_complete=codes.verification_uri_complete,
-            user_code=codes.user_code,
-            expires_in=round(codes.expires_at - self._clock.now()),
-            interval=codes.interval,
-        )
+        tell_codes(self._report, self._clock, codes)
         if self._options.timeout is None:
             self._deadline.ends = codes.expires_at
         token = flow.token(codes, [("client_id", client_id)], self._deadline)
