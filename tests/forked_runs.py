@@ -24,7 +24,6 @@ import mcp.client  # noqa: F401  imported once here instead of in every run
 import playwright.sync_api  # noqa: F401
 import pytest
 from pytest_bdd.feature import get_feature
-from pytest_bdd.parser import Step
 
 from pdpp_conformance.feature_files import ScenarioFacts, scenario_items
 from pdpp_conformance.run import Run
@@ -215,24 +214,11 @@ def _rehearse(folder: Path) -> None:
 
 
 def _look_steps_up_once(session: pytest.Session, scenarios: Iterable[pytest.Function]) -> None:
-    """Find the definition of each step now; pytest-bdd tries all definitions whenever a step is reached.
-
-    Every definition is visible to every scenario here: they come from plugins, not from the scenarios' folders.
-    """
+    """Find the definitions of all steps now, so that every forked run remembers them (`remember_steps`)."""
     module = importlib.import_module("pytest_bdd.scenario")  # the package's attribute of that name is a function
-    look_up = module.find_fixturedefs_for_step
-    found: dict[tuple[str, str], list[Any]] = {}
-
-    def remembered(step: Step, fixturemanager: Any, node: Any) -> list[Any]:
-        key = step.type, step.name
-        if key not in found:
-            found[key] = list(look_up(step, fixturemanager, node))
-        return found[key]
-
     for item in scenarios:
         feature = get_feature(str(item.path.parent), item.path.name)
         params: Mapping[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
         example = params.get("_pytest_bdd_example", {})
         for step in feature.scenarios[item.originalname].render(example).steps:
-            remembered(step, session._fixturemanager, item)
-    module.__dict__[look_up.__name__] = remembered
+            list(module.find_fixturedefs_for_step(step, session._fixturemanager, item))
