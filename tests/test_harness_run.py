@@ -28,7 +28,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from pdpp_conformance.catalogue import read_catalogue
 from pdpp_conformance.specification import load_schema, specification_root
-from tests.vacuous_targets import EmptyObjects, serving
+from tests.loopback import listening
+from tests.vacuous_targets import EmptyObjects
 
 if TYPE_CHECKING:
     from tests.conftest import Deployment
@@ -199,21 +200,6 @@ class HangsOnMetadata(_Silent):
 
 
 @contextlib.contextmanager
-def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """An HTTP server on a free loopback port."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join(5)
-
-
-@contextlib.contextmanager
 def accepting(then: Callable[[socket.socket], object]) -> Iterator[str]:
     """A port that accepts every connection, and what it does then."""
     accepted: list[socket.socket] = []
@@ -253,7 +239,7 @@ NO_TARGETS: dict[str, tuple[Callable[[], contextlib.AbstractContextManager[str]]
     "never answers": (partial(accepting, id), "cannot be reached (no answer within 5 s)"),
     "nobody there": (nobody, "cannot be reached (ConnectError: "),
     "no such page": (partial(listening, NotFound), "answers, but it is no PDPP deployment"),
-    "empty objects": (partial(serving, EmptyObjects), "answers, but it is no PDPP deployment"),
+    "empty objects": (partial(listening, EmptyObjects), "answers, but it is no PDPP deployment"),
     "a web site": (partial(listening, WebSite), "answers, but it is no PDPP deployment"),
     "hangs up": (partial(accepting, socket.socket.close), "cannot be reached (Re"),
 }

@@ -13,7 +13,8 @@ from pdpp_conformance.exchange import OffLimits, Recorder
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.target import ApproverWords
 from pdpp_conformance.verdict import Blocked
-from tests.vacuous_targets import Vacuous, serving
+from tests.loopback import listening
+from tests.vacuous_targets import Vacuous
 
 PASSWORD = "the owner's own & secret password"
 
@@ -63,7 +64,7 @@ def site(stack: ExitStack, **members: Any) -> tuple[str, list[str]]:
     """Start a site with a sign-in page; return its origin and all that it is sent."""
     received: list[str] = []
     handler = type("Site", (SignIn,), {"received": received, **members})
-    return stack.enter_context(serving(handler)), received
+    return stack.enter_context(listening(handler)), received
 
 
 def passwords(received: list[str]) -> int:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import Deployment
-from tests.vacuous_targets import EmptyObjects, OnlyMetadata, serving
+from tests.loopback import listening
+from tests.vacuous_targets import EmptyObjects, OnlyMetadata
 from tests.whole_runs import run_specification
 
 Json = dict[str, Any]
@@ -60,7 +61,7 @@ def test_metadata_alone(deployment: Deployment, tmp_path: Path) -> None:
     class Facade(OnlyMetadata):
         otherwise = EmptyObjects
 
-    with serving(Facade) as url:
+    with listening(Facade) as url:
         Facade.documents = json.loads(json.dumps(documents).replace(deployment.issuer, url))
         passed = passes(judge(tmp_path, url), lambda line: f"/{path_of(line)}" in METADATA_PATHS)
     assert [row for row, told in passed.items() if not told] == []
