@@ -26,7 +26,7 @@ from pdpp_reference.shapes import SHAPES, UnknownShape, shapes_named
 from tests.shapes import EXPECTED
 
 ROOT = Path(__file__).resolve().parents[1]
-RUNS_SECONDS = 900.0
+RUNS_SECONDS = 300.0
 AUTHORIZATION_SERVER_METADATA = "/.well-known/oauth-authorization-server"
 RESOURCE_METADATA = "/.well-known/oauth-protected-resource/mcp"
 

@@ -83,7 +83,7 @@ class TestPlan:
 
 
 class TestCommand:
-    def test_a_file_is_explained(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_file_is_explained(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, catalogue: Catalogue) -> None:
         """What is judged, what is blocked and why, what it costs and what it leaves, with no secret and no request."""
         monkeypatch.setenv("PDPP_OWNER_PASSWORD", "the-owner-password-itself")
         file = tmp_path / "target.yaml"
@@ -95,7 +95,7 @@ class TestCommand:
             r"secrets +go to https://other\.example and nowhere else",
             r"owner +played by browser, with a password",
             r"clients +the client longview is used and nothing is registered",
-            r"judged +\d+ of \d+ requirements",
+            rf"judged +\d+ of {len(catalogue.requirements)} requirements",
             r"BLOCKED +\d+: there are no introspection credentials",
             r"BLOCKED +\d+: it needs a second client, and the file names one: longview",
             r"plan: \d+ requirements",
