@@ -1,4 +1,4 @@
-"""Endpoints that were sent generated requests, and flows that were played in every order."""
+"""Endpoints that were sent generated requests, and a kept request that is sent again."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pdpp_conformance import drawing
 from pdpp_conformance.code_statistics import bound_of
 from pdpp_conformance.exchange import Answer, origin_of
 from pdpp_conformance.judgement import Judgement
@@ -232,8 +231,3 @@ def take_over(run: Run) -> Answer:
 def judge_not_taken_over(judge: Judgement, answer: Answer) -> None:
     """Refused. Both tokens are of one owner, and a session needs to be bound to no more than that."""
     judge.remark(not is_served(answer), "a refusal of the other client's token in this session", answer.summary)
-
-
-def unsupported(what: str) -> str:
-    """Return a revision that no server speaks."""
-    return "1900-01-01" if what == "a day before there was MCP" else f"no-revision-{drawing.token_hex(3)}"

@@ -25,16 +25,6 @@ def description() -> Mapping[str, Any]:
     return content
 
 
-def component(name: str) -> Mapping[str, Any]:
-    """Return a schema of the description, with what it refers to inside it, to validate with by itself.
-
-    Raises:
-        KeyError: the description has no such schema.
-    """
-    schemas = description()["components"]["schemas"]
-    return {**schemas[name], "components": {"schemas": schemas}}
-
-
 @dataclass(frozen=True)
 class Operation:
     """One endpoint of a deployment, as the description tells it."""
