@@ -17,7 +17,7 @@ from pdpp_conformance.fuzzing.job import Wish, assigned_to
 from pdpp_conformance.fuzzing.session import Fuzzing
 from pdpp_conformance.run import Run
 from pdpp_conformance.target import Target, read_target
-from pdpp_conformance.verdict import Blocked
+from pdpp_conformance.verdict import Excluded
 
 FAULTS = {
     "missing_verifier_is_500": ("token", "ERR-01"),
@@ -115,8 +115,8 @@ def test_a_long_case_has_no_scenario() -> None:
 def test_a_deployment_is_fuzzed_only_where_that_is_wanted(tmp_path: Path) -> None:
     """By the option or by the target file; never because it is the default."""
     elsewhere = Target(base_url="https://as.example")
-    with pytest.raises(Blocked, match="nobody said"):
+    with pytest.raises(Excluded, match="only where its operator says so"):
         assigned_to(elsewhere, Wish(), tmp_path)
-    with pytest.raises(Blocked, match="no generated requests"):
+    with pytest.raises(Excluded, match="no generated requests"):
         assigned_to(Target(), Wish(0), tmp_path)
     assert assigned_to(elsewhere, Wish(7), tmp_path).examples == 7
