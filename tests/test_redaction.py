@@ -178,6 +178,14 @@ class TestLearning:
         redactor.register_from_headers([("Accept", "text/html, application/json;q=0.9"), (name, value)])
         assert list(redactor.secrets) == [secret]
 
+    def test_an_identifier_tried_as_a_bearer(self) -> None:
+        """What a server names a client or a grant by is public; a token it was given for a name stays a secret."""
+        redactor = Redactor()
+        redactor.register_from_json({"client_id": "client_39749f17fe1d", "grant_id": "the-token-itself"})
+        redactor.register_from_headers([("Authorization", "Bearer client_39749f17fe1d")])
+        redactor.register_from_json({"access_token": "the-token-itself"})
+        assert redactor.redact("client_39749f17fe1d the-token-itself") == "client_39749f17fe1d ⟨access_token:1⟩"
+
     def test_from_html(self) -> None:
         """Hidden values and CSRF tokens, unescaped; not what a page says in plain words."""
         redactor = Redactor()

@@ -123,7 +123,7 @@ def _requests(run: Run, endpoint: str) -> Iterator[tuple[str, Form | str]]:
     client = ("client_id", known)
     if endpoint == "the token endpoint":
         yield "a grant type with odd characters", [("grant_type", f"no-such{_ODD}"), client]
-        yield "a device code with odd characters", [*_FILLING[endpoint], ("device_code", _ODD), client]
+        yield "a device code with odd characters", [*_FILLING[endpoint], ("device_code", f"no-such{_ODD}"), client]
         yield (
             "an unknown authorization code",
             [("grant_type", "authorization_code"), ("code", "no-such-code"), ("code_verifier", "v" * 43), client],

@@ -40,6 +40,9 @@ SECRET_PARAMETERS: Mapping[str, str] = {
 }
 """Names under which forms, JSON and query strings carry secrets, and the word each is labelled with."""
 
+IDENTIFIERS = ("client_id", "grant_id", "grant_package_id")
+"""Members of JSON under which a server names something: public, and no secret for having been tried as a bearer."""
+
 _PERCENT_ENCODED = re.compile(r"%[0-9A-F]{2}")
 _LABEL = re.compile("⟨[a-z_]+:[0-9]+⟩".encode().decode("latin-1"))
 _HALF_A_PAIR = re.compile("[\ud800-\udfff]")
@@ -52,6 +55,7 @@ class Redactor:
     def __init__(self) -> None:
         self._labels: dict[str, str] = {}
         self._counts: dict[str, int] = {}
+        self._identifiers: set[str] = set()
         self._spellings = _Words()
 
     @property
@@ -94,6 +98,8 @@ class Redactor:
             for name, member in value.items():
                 if isinstance(member, str) and name in SECRET_PARAMETERS and name not in ("code", "token"):
                     self.register(member, SECRET_PARAMETERS[name])
+                elif isinstance(member, str) and name in IDENTIFIERS:
+                    self._identifiers.add(member)
                 self.register_from_json(member)
         elif isinstance(value, list):
             for member in value:
@@ -114,7 +120,9 @@ class Redactor:
             if lowered == "authorization":
                 scheme, _, credentials = value.partition(" ")
                 word = "basic_credentials" if scheme.lower() == "basic" else "bearer"
-                self.register(credentials.strip() or value, word)
+                presented = credentials.strip() or value
+                if presented not in self._identifiers:
+                    self.register(presented, word)
             elif lowered == "set-cookie":
                 self._register_cookie(value.partition(";")[0])
             elif lowered == "cookie":
