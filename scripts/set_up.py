@@ -29,7 +29,8 @@ BROWSER_DOWNLOAD_SECONDS = 120.0
 BROWSER_START_SECONDS = 60.0
 APT_SECONDS = 600.0
 # A base font comes along, for a page without one renders as empty boxes.
-APT_PACKAGES = ("chromium", "fonts-liberation")
+APT_BROWSERS = ("chromium-headless-shell", "chromium")
+APT_FONTS = "fonts-liberation"
 FIND_BROWSER = "from pdpp_conformance.approver.chromium import find_chromium; print(find_chromium() or '')"
 BROWSER_WANTED = (
     "install Chromium or Chrome, or set CHROMIUM_PATH to its executable, and run make again. "
@@ -193,7 +194,9 @@ def install_browser(phase: Phase) -> None:
     elif can_apt:
         apt = ("apt-get", "--quiet", "--yes")
         tried(phase, *apt, "update", timeout=APT_SECONDS)
-        tried(phase, *apt, "install", "--no-install-recommends", *APT_PACKAGES, timeout=APT_SECONDS)
+        for browser in APT_BROWSERS:
+            if tried(phase, *apt, "install", "--no-install-recommends", browser, APT_FONTS, timeout=APT_SECONDS):
+                break
 
 
 def set_up_node(done: Done, *, required: bool) -> str | None:

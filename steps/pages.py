@@ -130,7 +130,7 @@ def asked_again(judge: Judgement, asked: Page | None, device: DeviceAuthorizatio
 
 @when("the owner approves it on the page", target_fixture="decision")
 def approves_on_the_page(run: Run, device: DeviceAuthorization) -> Decision:
-    return run.approver.approve(device)
+    return run.approver.approve(device, on_the_page=True)
 
 
 @then("the page sends the owner back to the device and carries no code and no token")

@@ -51,7 +51,7 @@ class Pages(LocalServer):
         return Reply(200, (("Content-Type", "text/html; charset=utf-8"),), markup.encode())
 
 
-def device(pages: Pages) -> Any:
+def device(pages: LocalServer) -> Any:
     return SimpleNamespace(
         kind="grant_scoped_mcp",
         user_code=CODE,
@@ -66,10 +66,16 @@ def recorder() -> Iterator[Recorder]:
         yield made
 
 
-def owner(recorder: Recorder, pages: Pages, folder: Path) -> BrowserApprover:
+def _nothing_to_wait_for(_seconds: float, _why: str) -> None:
+    """The pages refuse nobody for coming too often."""
+
+
+def owner(recorder: Recorder, pages: LocalServer, folder: Path) -> BrowserApprover:
     recorder.allow_origin(pages.url)
     pictures = Pictures(folder / "attachments", folder)
-    return BrowserApprover(ApproverWords(), recorder, username="alex", password=PASSWORD, pictures=pictures)
+    return BrowserApprover(
+        ApproverWords(), recorder, _nothing_to_wait_for, username="alex", password=PASSWORD, pictures=pictures
+    )
 
 
 def test_two_pages_to_sign_in_and_a_box_to_tick(recorder: Recorder, tmp_path: Path) -> None:
@@ -88,3 +94,63 @@ def test_a_password_form_of_another_origin(recorder: Recorder, tmp_path: Path) -
                 approver.approve(device(pages))
             assert approver.session.guard.refused == [fishing.url]
         assert fishing.heard == []
+
+
+class PlainPages(LocalServer):
+    """Decides by one form of one page.
+
+    Args:
+        only: what the headers of a request have to hold for the decision to be made; else the page ``refused`` answers.
+        scripted: the form is made by a script.
+        refused: the status and the title of the answer to others.
+    """
+
+    def __init__(self, *, only: str = "", scripted: bool = False, refused: tuple[int, str] = (403, "Refused")) -> None:
+        self.decided: list[str] = []
+        self._only, self._scripted, self._refused = only, scripted, refused
+        super().__init__(self._page)
+
+    def _page(self, passing: Passing) -> Reply:
+        status, title = 200, "A device asks"
+        form = "<form method=post action=/decided><button>Approve</button><button name=no>Deny</button></form>"
+        body = f"<script>document.write({form!r})</script>" if self._scripted else form
+        if passing.command == "POST":
+            came = "by form" if "sec-fetch-mode" not in str(passing.headers).lower() else "in the browser"
+            body = "<p>Go back to your device.</p>"
+            if self._only in str(passing.headers).lower():
+                self.decided.append(came)
+                title = "Decided"
+            else:
+                status, title = self._refused
+        markup = f"<!doctype html><title>{title}</title><h1>{title}</h1>{body}"
+        return Reply(status, (("Content-Type", "text/html; charset=utf-8"),), markup.encode())
+
+
+def test_decisions_like_one_made_in_the_browser_go_by_the_form(recorder: Recorder, tmp_path: Path) -> None:
+    with PlainPages() as pages, closing(owner(recorder, pages, tmp_path)) as approver:
+        for _ in range(2):
+            approver.approve(device(pages))
+        approver.approve(device(pages), on_the_page=True)
+        approver.deny(device(pages))
+        assert approver.deny(device(pages)).concluded.title == "Decided"
+        browser = "in the browser"
+        assert pages.decided == [browser, "by form", browser, browser, "by form"]
+
+
+@pytest.mark.parametrize("refused", [(403, "Decided"), (200, "Refused")])
+def test_a_deployment_that_wants_a_browser_gets_one(
+    recorder: Recorder, tmp_path: Path, refused: tuple[int, str]
+) -> None:
+    """The way by form ends for good where it leads elsewhere, by the status or by what the page says."""
+    pages = PlainPages(only="sec-fetch-mode", refused=refused)
+    with pages, closing(owner(recorder, pages, tmp_path)) as approver:
+        for _ in range(3):
+            assert approver.approve(device(pages)).concluded.title == "Decided"
+        assert pages.decided == ["in the browser"] * 3
+
+
+def test_a_form_that_a_script_makes_is_sent_by_the_browser(recorder: Recorder, tmp_path: Path) -> None:
+    with PlainPages(scripted=True) as pages, closing(owner(recorder, pages, tmp_path)) as approver:
+        for _ in range(2):
+            approver.approve(device(pages))
+        assert pages.decided == ["in the browser"] * 2

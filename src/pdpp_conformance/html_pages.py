@@ -96,12 +96,18 @@ class Choice:
             return self.form.url
         return urlunsplit((*parts_of(self.form.url)[:3], urlencode(self.pairs), ""))
 
-    def surroundings(self) -> Iterator[str]:
-        """Yield what stands around it, the nearest first: the text, addresses and hidden values of each block."""
+    def surroundings(self, read: dict[html.HtmlElement, str]) -> Iterator[str]:
+        """Yield what stands around it, the nearest first: the text, addresses and hidden values of each block.
+
+        Args:
+            read: what other choices of the page read already; they share most of their blocks.
+        """
         element = self.element
         while element is not None:
-            values = [value for part in element.iter("form", "a", "input", "button") for value in part.values()]
-            yield " ".join((_text(element), *map(str, values)))
+            if element not in read:
+                values = [value for part in element.iter("form", "a", "input", "button") for value in part.values()]
+                read[element] = " ".join((_text(element), *map(str, values)))
+            yield read[element]
             element = element.getparent()
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from lxml.html import HtmlElement
+
 from pdpp_conformance.discovery import DEVICE_CODE_GRANT
 from pdpp_conformance.html_pages import Choice, HtmlPage, named
 from pdpp_conformance.judgement import Judgement
@@ -114,10 +116,11 @@ def _button_of(page: HtmlPage, identifiers: Sequence[str], run: Run, *, surely: 
 
 def _closest(page: HtmlPage, identifier: str, run: Run) -> list[Choice]:
     """Return the buttons that revoke something and stand closest to what names it."""
+    read: dict[HtmlElement, str] = {}
     near = [
         (len(block), choice)
         for choice in named([*page.buttons, *page.links], run.target.approver.revoke)
-        if (block := next((text for text in choice.surroundings() if identifier in text), None)) is not None
+        if (block := next((text for text in choice.surroundings(read) if identifier in text), None)) is not None
     ]
     closest = min((length for length, _ in near), default=0)
     return [choice for length, choice in near if length == closest]

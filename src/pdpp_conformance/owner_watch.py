@@ -53,7 +53,7 @@ def watch_approval(run: Run, device: DeviceAuthorization) -> Watched:
     """Approve as the owner, and look at every page that follows and every link on it, before and after redemption."""
     owner = owner_at_browser(run)
     watched = Watched(device)
-    concluded = owner.approve(device).concluded
+    concluded = owner.approve(device, on_the_page=True).concluded
     _see(watched, "the page after the decision", concluded)
     _follow(run, watched, concluded, "before redemption")
     device.poll()

@@ -10,15 +10,14 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus
 
-from ahocorasick_rs import AhoCorasick, MatchKind
-
 from pdpp_conformance.urls import parts_of
+from pdpp_conformance.words import Words
 
 SHORTEST_SECRET = 4
 """Characters below which a value is too common to be replaced everywhere."""
@@ -45,7 +44,6 @@ IDENTIFIERS = ("client_id", "grant_id", "grant_package_id")
 
 _PERCENT_ENCODED = re.compile(r"%[0-9A-F]{2}")
 _LABEL = re.compile("⟨[a-z_]+:[0-9]+⟩".encode().decode("latin-1"))
-_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 _CODE_SEPARATOR = re.compile(r"[\s-]+")
 
 
@@ -56,7 +54,7 @@ class Redactor:
         self._labels: dict[str, str] = {}
         self._counts: dict[str, int] = {}
         self._identifiers: set[str] = set()
-        self._spellings = _Words()
+        self._spellings = Words()
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -175,7 +173,7 @@ class Redactor:
             One line a leak: the file and the secret's label, never the secret.
         """
         # Every byte is a character of Latin-1; secrets are looked for as the bytes of their UTF-8.
-        needles = _Words()
+        needles = Words()
         for secret, label in self._labels.items():
             for spelling in (*spellings_of(secret, label), *_inside_base64(secret)):
                 needles.add(_as_bytes(spelling).decode("latin-1"), label)
@@ -199,37 +197,6 @@ class _HiddenValues(HTMLParser):
             self.values.append(attributes["value"] or "")
         if tag == "meta" and "csrf" in (attributes.get("name") or "").lower() and attributes.get("content"):
             self.values.append(attributes["content"] or "")
-
-
-class _Words:
-    """Finds any of many words in a text, in a time that does not grow with their number."""
-
-    def __init__(self) -> None:
-        self.labels: dict[str, str] = {}
-        self._finder: AhoCorasick | None = None
-        self._words: list[str] = []
-
-    def add(self, word: str, label: str, *, in_place_of: str | None = None) -> None:
-        """Add a word of at least ``SHORTEST_SECRET`` characters; the label that it got first stays, but for one."""
-        if self.labels.get(word, in_place_of) != in_place_of:
-            return
-        if word not in self.labels:
-            self._finder = None
-        self.labels[word] = label
-
-    def found_in(self, text: str) -> Iterator[tuple[int, str]]:
-        """Yield the places where words stand, in order and none inside another: the longest that begins first."""
-        if self._finder is None:
-            self._words = list(self.labels)
-            whole = [_without_halves(word) for word in self._words]
-            self._finder = AhoCorasick(whole, matchkind=MatchKind.LeftmostLongest)
-        for word, begin, _ in self._finder.find_matches_as_indexes(_without_halves(text)):
-            yield begin, self._words[word]
-
-
-def _without_halves(text: str) -> str:
-    """Return ``text`` with a replacement character for each half of a surrogate pair, which is no character."""
-    return text if text.isascii() else _HALF_A_PAIR.sub("\ufffd", text)
 
 
 def _looks_random(value: str) -> bool:

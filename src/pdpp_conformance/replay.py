@@ -185,7 +185,9 @@ class ReplayedOwner:
     def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
         return Page(**self._next("read", device.user_code))
 
-    def approve(self, device: DeviceAuthorization, *, without_streams: Sequence[str] = ()) -> Decision:
+    def approve(
+        self, device: DeviceAuthorization, *, without_streams: Sequence[str] = (), on_the_page: bool = False
+    ) -> Decision:
         return _decision(self._next("approve", device.user_code))
 
     def deny(self, device: DeviceAuthorization) -> Decision:

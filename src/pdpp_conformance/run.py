@@ -246,6 +246,7 @@ class Run:
             self.approver = BrowserApprover(
                 words,
                 self.recorder,
+                self.pause,
                 username=self.target.owner_username,
                 password=self.target.owner_password,
                 pictures=Pictures(self.report_dir / "attachments", self.report_dir),

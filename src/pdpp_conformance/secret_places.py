@@ -14,6 +14,7 @@ from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.run import Run
 from pdpp_conformance.urls import parts_of
 from pdpp_conformance.verdict import Blocked
+from pdpp_conformance.words import Words
 
 _BROWSER = "owner's browser"
 _WRITTEN_TO = ("location", "set-cookie", "link", "refresh", "content-location")
@@ -64,14 +65,12 @@ def judge_device_codes_kept(judge: Judgement, run: Run) -> None:
         for exchange in run.recorder.exchanges
         if exchange.number not in told
     }
-    everything = "\n".join(places.values())
-    astray: dict[int, str] = {}
+    codes = Words()
     for one in issued:
         for spelling in _spellings(one.device_code):
-            if spelling in one.beside:
-                astray[one.number] = spelling
-            if spelling in everything:
-                astray |= {number: spelling for number, text in places.items() if spelling in text}
+            codes.add(spelling, spelling)
+    beside = {one.number: one.beside for one in issued}
+    astray = {number: spelling for number, text in (places | beside).items() for _, spelling in codes.found_in(text)}
     by_number = {exchange.number: exchange for exchange in run.recorder.exchanges}
     seen = [number for number, spelling in astray.items() if not _was_sent(by_number[number], spelling)]
     judge.that(

@@ -114,8 +114,13 @@ class Approver(Protocol):
         """
         ...
 
-    def approve(self, device: DeviceAuthorization, *, without_streams: Sequence[str] = ()) -> Decision:
+    def approve(
+        self, device: DeviceAuthorization, *, without_streams: Sequence[str] = (), on_the_page: bool = False
+    ) -> Decision:
         """Approve a request, after leaving out the streams named.
+
+        Args:
+            on_the_page: what the pages show is what it is done for; else any way that the owner has will do.
 
         Raises:
             Blocked: the pages cannot be driven so.
@@ -157,7 +162,9 @@ class NoApprover:
     def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
         raise self._nobody()
 
-    def approve(self, device: DeviceAuthorization, *, without_streams: Sequence[str] = ()) -> Decision:
+    def approve(
+        self, device: DeviceAuthorization, *, without_streams: Sequence[str] = (), on_the_page: bool = False
+    ) -> Decision:
         raise self._nobody()
 
     def deny(self, device: DeviceAuthorization) -> Decision:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -15,10 +15,12 @@ from pdpp_conformance.approver.approver import Attachment, Decision, Page, read_
 from pdpp_conformance.approver.pictures import Pictures
 from pdpp_conformance.approver.redirection import Arrival, CaughtRedirect
 from pdpp_conformance.approver.sessions import IDLE_MS, BrowserSession, Chromium
+from pdpp_conformance.approver.short_way import ShortWay
 from pdpp_conformance.exchange import Recorder
 from pdpp_conformance.oauth_client import DeviceAuthorization, Kind
 from pdpp_conformance.target import ApproverWords
 from pdpp_conformance.verdict import Blocked
+from pdpp_conformance.visitor import Visitor
 
 MOST_PAGES = 5
 """How many pages the owner walks through for one decision before giving up."""
@@ -38,6 +40,7 @@ class BrowserApprover:
 
     Args:
         words: the visible names of the buttons.
+        pause: waits so many seconds, and says for what.
         chromium: the browser; given where another approver uses it already, who then closes it.
         actor: whose browser it is, for the record.
     """
@@ -48,6 +51,7 @@ class BrowserApprover:
         self,
         words: ApproverWords,
         recorder: Recorder,
+        pause: Callable[[float, str], None],
         *,
         username: str | None,
         password: str | None,
@@ -60,12 +64,15 @@ class BrowserApprover:
         self.session = BrowserSession(self.chromium, actor)
         self._owns_chromium = chromium is None
         self._recorder = recorder
+        self._pause = pause
         self._username = username
         self._password = password
         self._pictures = pictures
         self._typed: set[str] = set()
         self._presses: dict[Kind, int] = {}
         self._elsewhere: BrowserApprover | None = None
+        visitor = Visitor(recorder, words, pause, username=username, password=password)
+        self._short_way = ShortWay(visitor, words)
         if password is not None:
             recorder.redactor.register(password, "password")
 
@@ -79,6 +86,7 @@ class BrowserApprover:
             self._elsewhere = BrowserApprover(
                 self.words,
                 self._recorder,
+                self._pause,
                 username=self._username,
                 password=self._password,
                 pictures=self._pictures,
@@ -106,7 +114,17 @@ class BrowserApprover:
         """How many presses it took to approve a request of a kind; 1 where none was approved yet."""
         return self._presses.get(kind, 1)
 
-    def approve(self, device: DeviceAuthorization, *, without_streams: Sequence[str] = ()) -> Decision:
+    def approve(
+        self, device: DeviceAuthorization, *, without_streams: Sequence[str] = (), on_the_page: bool = False
+    ) -> Decision:
+        def press() -> Decision:
+            return self._approve(device, without_streams)
+
+        if without_streams or on_the_page:
+            return press()
+        return self._short_way.decide("approve", device, press)
+
+    def _approve(self, device: DeviceAuthorization, without_streams: Sequence[str]) -> Decision:
         tab = self.session.tab()
         page = self._decision_page(tab, device)
         self._keep(tab, page, f"the decision page, {device.kind}")
@@ -122,15 +140,22 @@ class BrowserApprover:
             if not self._step(tab, pages, self.words.approve):
                 break
         self._presses[device.kind] = len(pages) - 1
-        return Decision(read_as_one(pages[:-1]), self._keep(tab, pages[-1], "after the owner approved"))
+        decision = Decision(read_as_one(pages[:-1]), self._keep(tab, pages[-1], "after the owner approved"))
+        self._short_way.remember("approve", device, decision)
+        return decision
 
     def deny(self, device: DeviceAuthorization) -> Decision:
+        return self._short_way.decide("deny", device, lambda: self._deny(device))
+
+    def _deny(self, device: DeviceAuthorization) -> Decision:
         tab = self.session.tab()
         pages = [self._decision_page(tab, device)]
         self._keep(tab, pages[0], f"the decision page, {device.kind}")
         while len(pages) <= MOST_PAGES and self._step(tab, pages, self.words.deny):
             pass
-        return Decision(read_as_one(pages[:-1]), self._keep(tab, pages[-1], "after the owner denied"))
+        decision = Decision(read_as_one(pages[:-1]), self._keep(tab, pages[-1], "after the owner denied"))
+        self._short_way.remember("deny", device, decision)
+        return decision
 
     def visit(self, url: str) -> Page:
         """Open a page as the owner, who signs in where asked."""

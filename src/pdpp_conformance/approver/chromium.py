@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 EXECUTABLES = (
+    "chromium-headless-shell",
     "chromium",
     "chromium-browser",
     "google-chrome",
@@ -14,7 +15,7 @@ EXECUTABLES = (
     "microsoft-edge",
     "msedge",
 )
-"""Looked for on PATH, in this order."""
+"""Looked for on PATH, in this order: the one without a window of its own comes first, as it takes half the time."""
 
 CHROMIUM_ARGS = (
     "--disable-gpu",

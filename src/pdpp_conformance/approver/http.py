@@ -36,9 +36,11 @@ class HttpApprover:
         """There is nothing to start."""
 
     def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
-        return _page(self._visitor.arrive(device, typed=not complete))
+        return page_of(self._visitor.arrive(device, typed=not complete))
 
-    def approve(self, device: DeviceAuthorization, *, without_streams: Sequence[str] = ()) -> Decision:
+    def approve(
+        self, device: DeviceAuthorization, *, without_streams: Sequence[str] = (), on_the_page: bool = False
+    ) -> Decision:
         visit = self._visitor.arrive(device)
         for stream in without_streams:
             _require_box(visit, stream, self._words)
@@ -48,20 +50,20 @@ class HttpApprover:
         return self._decide(self._visitor.arrive(device), self._words.deny, as_it_is)
 
     def enter_code(self, user_code: str, verification_uri: str) -> Page:
-        return _page(self._visitor.type_code(verification_uri, user_code))
+        return page_of(self._visitor.type_code(verification_uri, user_code))
 
     def session_cookies(self) -> Sequence[tuple[str, str]]:
         return [(cookie.name, cookie.value or "") for cookie in self._visitor.cookies]
 
     def visit(self, url: str) -> Page:
         """Open a page as the owner, who signs in where asked."""
-        return _page(self._visitor.sign_in_if_asked(self._visitor.open(url)))
+        return page_of(self._visitor.sign_in_if_asked(self._visitor.open(url)))
 
     def close(self) -> None:
         """Nothing was started."""
 
     def _decide(self, visit: Visit, names: Sequence[str], change: Callable[[Control], Control]) -> Decision:
-        return Decision(_page(visit), _page(self._visitor.decide(visit, names, change=change, signing_in=True).end))
+        return Decision(page_of(visit), page_of(self._visitor.decide(visit, names, change=change, signing_in=True).end))
 
 
 def _is_of(control: Control, stream: str) -> bool:
@@ -81,7 +83,8 @@ def _require_box(visit: Visit, stream: str, words: ApproverWords) -> None:
         )
 
 
-def _page(visit: Visit) -> Page:
+def page_of(visit: Visit) -> Page:
+    """Return the page that a visit ended at, as every approver tells of pages."""
     page = visit.page
     return Page(
         url=page.url,

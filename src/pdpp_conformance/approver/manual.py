@@ -40,7 +40,9 @@ class ManualApprover:
     def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
         raise _unseen()
 
-    def approve(self, device: DeviceAuthorization, *, without_streams: Sequence[str] = ()) -> Decision:
+    def approve(
+        self, device: DeviceAuthorization, *, without_streams: Sequence[str] = (), on_the_page: bool = False
+    ) -> Decision:
         but = f", after leaving out {' and '.join(without_streams)}" if without_streams else ""
         self._ask(device, f"APPROVE it{but}")
         return cast(Decision, _Unseen())
