@@ -1,4 +1,4 @@
-@task-1.2
+@task-1.2 @validator
 Feature: The change validates
   The change is written down as OpenSpec: a proposal, a design, tasks, and for each capability the requirements that it adds.
   Tools that build on it and people who archive it rely on its form, so the real validator is asked, in its strict mode. That

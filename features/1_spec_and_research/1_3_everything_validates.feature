@@ -1,4 +1,4 @@
-@task-1.3
+@task-1.3 @validator
 Feature: Everything validates before the owner gate
   A change that is valid by itself can still rest on specs that are not, or collide with another change. Before anybody is asked
   to approve it, all specs and all changes are validated together.

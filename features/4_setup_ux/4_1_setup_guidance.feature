@@ -1,4 +1,4 @@
-@task-4.1 @focused
+@task-4.1 @focused @setup_client
 Feature: A person who sets up a headless client sees what to do, how it goes, and how to try again
   The change exists because a headless client opened a browser that nobody could see. Where no callback can be reached
   and device authorization is advertised, the client leads there and shows the verification URL, the user code, when it

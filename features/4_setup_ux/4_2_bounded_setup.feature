@@ -1,4 +1,4 @@
-@task-4.2 @focused
+@task-4.2 @focused @setup_client
 Feature: A setup client never waits for ever
   A client that waits for an approval has a bounded timeout, a URL that can be copied, and a way to recover, whatever
   the server does: it says nothing at all, fails, drops every connection, or asks to slow down for ever.

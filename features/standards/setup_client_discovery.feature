@@ -1,3 +1,4 @@
+@setup_client
 Feature: A setup client finds the authorization server, and believes no document that is another's
   The way leads from the MCP server's challenge to protected resource metadata and from there to authorization server
   metadata (MCP authorization; RFC 9728 §3, §5; RFC 8414 §3). Each document has to be that of what was looked for: a

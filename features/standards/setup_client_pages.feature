@@ -1,3 +1,4 @@
+@setup_client
 Feature: A setup client shows the person where to approve, and opens nothing but web pages
   The user code is displayed even where a URL has it in it, so that the person can compare it (RFC 8628 §3.3.1). The URL
   comes from a server that nobody knows yet: it is opened only if it is http or https, and never by way of a shell (MCP

@@ -1,3 +1,4 @@
+@setup_client
 Feature: A setup client polls as it is told, and stops when it is told
   A device polls at the server's pace (RFC 8628 §3.5): the interval between two polls, five seconds where none is told,
   five more for good after each slow_down, less often while the network fails. Any other error ends it, and only the

@@ -1,3 +1,4 @@
+@setup_client
 Feature: A setup client asks for a token for one resource, and shows it to that one alone
   The client names the resource in both requests (RFC 8707 §2; MCP 2026-07-28 Authorization §Resource Parameter
   Implementation), sends the token in the header and to the resource that it was issued for (MCP 2026-07-28 Authorization

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pdpp_conformance.guide_places import repository_of
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.run import Run
-from pdpp_conformance.verdict import Blocked, Unmet
+from pdpp_conformance.verdict import Blocked, Conclusion, Unmet
 
 CHANGE = "add-grant-scoped-mcp-device-authorization"
 TIMEOUT_SECONDS = 60.0
@@ -97,10 +98,11 @@ class Validations:
     """The three runs of the validator that are judged, side by side: each takes longer to start than to validate."""
 
     def __init__(self, repository: Path) -> None:
-        with ThreadPoolExecutor(3) as pool:
-            self._change = pool.submit(validate, repository, CHANGE)
-            self._all = pool.submit(validate, repository, "--all")
-            self._broken = pool.submit(validate_broken, repository)
+        pool = ThreadPoolExecutor(3)
+        self._change = pool.submit(validate, repository, CHANGE)
+        self._all = pool.submit(validate, repository, "--all")
+        self._broken = pool.submit(validate_broken, repository)
+        pool.shutdown(wait=False)
 
     def of_change(self) -> Validated:
         """The change by itself. Raises what :func:`validate` does."""
@@ -122,6 +124,12 @@ def validations_of(run: Run) -> Validations:
         Excluded: no repository is known.
     """
     return run.once("openspec", lambda: Validations(repository_of(run)))
+
+
+def begin_validating(run: Run) -> None:
+    """Let the validator run beside what is judged meanwhile."""
+    with suppress(Conclusion):  # the scenario that asks will tell
+        validations_of(run)
 
 
 def judge_valid(judge: Judgement, validated: Validated) -> None:

@@ -293,6 +293,8 @@ class Session:
             self._fault("opening the run", error)
             return False
         for tag, start in (
+            ("validator", self._begin_validating),
+            ("setup_client", self._begin_playing),
             ("fuzzed", self._begin_fuzzing),
             ("paced", run.begin_conversations),
             ("expires", run.start_expiring),
@@ -303,6 +305,18 @@ class Session:
                 except Exception as error:
                     self._fault(f"starting what takes its time ({tag})", error)
         return True
+
+    def _begin_validating(self) -> None:
+        from pdpp_conformance.openspec import begin_validating
+
+        assert self._run is not None
+        begin_validating(self._run)
+
+    def _begin_playing(self) -> None:
+        from pdpp_conformance.setup_client_checks import begin_playing
+
+        assert self._run is not None
+        begin_playing(self._run)
 
     def _begin_fuzzing(self) -> None:
         from pdpp_conformance.fuzzing.job import ENDPOINT_SECONDS, Wish, begin_fuzzing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from pdpp_conformance.client_bench.plays import PLAYS
 from pdpp_conformance.client_bench.stage import Received
 from pdpp_conformance.client_bench.under_test import ClientUnderTest, CommandClient
 from pdpp_conformance.judgement import Judgement
-from pdpp_conformance.verdict import Blocked, NotApplicable
+from pdpp_conformance.verdict import Blocked, Conclusion, NotApplicable
 
 if TYPE_CHECKING:
     from pdpp_conformance.run import Run
@@ -34,14 +35,24 @@ def played(run: Run, name: str) -> Played:
         NotApplicable: no setup client is to be judged.
         Blocked: the play takes longer than the run may wait.
     """
-    run.rests_beyond("what the setup client did")
-    bench = run.once("the bench of the setup client", lambda: _bench(run))
+    bench = _bench_of(run)
     if name not in bench.plays:
         raise Blocked(
             f"the setup client's time is the machine's, and this takes {PLAYS[name].seconds:.0f} s",
             unblock=f"--max-wait {PLAYS[name].seconds:.0f}, or a command with {{clock}} in it",
         )
     return bench.play(name)
+
+
+def begin_playing(run: Run) -> None:
+    """Let the plays begin beside what is judged meanwhile."""
+    with suppress(Conclusion):  # the scenario that asks will tell
+        _bench_of(run).begin()
+
+
+def _bench_of(run: Run) -> Bench:
+    run.rests_beyond("what the setup client did")
+    return run.once("the bench of the setup client", lambda: _bench(run))
 
 
 def _bench(run: Run) -> Bench:

@@ -86,12 +86,21 @@ class Bench:
         self._playing: dict[str, Future[Played]] = {}
         self._over = False
 
+    def begin(self, first: str | None = None) -> None:
+        """Let every play begin, unless they have.
+
+        Args:
+            first: the play that is waited for.
+        """
+        if self._playing:
+            return
+        for number, name in enumerate(sorted(self.plays, key=lambda name: name != first)):
+            folder = Path(self._folder.name) / str(number)
+            self._playing[name] = self._pool.submit(self._play, self.plays[name], folder)
+
     def play(self, name: str) -> Played:
         """Return what was seen of a play; at the first call all of them begin, this one first."""
-        if not self._playing:
-            for number, other in enumerate([name, *(other for other in self.plays if other != name)]):
-                folder = Path(self._folder.name) / str(number)
-                self._playing[other] = self._pool.submit(self._play, self.plays[other], folder)
+        self.begin(name)
         return self._playing[name].result()
 
     def stop(self) -> None:
