@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import pkgutil
@@ -237,6 +238,9 @@ class Session:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         if not self._selected or session.config.option.collectonly or session.testsfailed:
             return (yield)
+        # What was collected and imported lasts as long as the run: looking through it again finds no garbage.
+        gc.freeze()
+        gc.set_threshold(10_000, 20, 20)
         self._previous_handlers = {
             number: signal.signal(number, self._on_signal)
             for number in _ENDING
@@ -423,6 +427,7 @@ class Session:
         finally:
             for signum, handler in self._previous_handlers.items():
                 signal.signal(signum, handler or signal.SIG_DFL)
+            gc.freeze()  # pytest looks through everything five times before it ends
 
     def _finish(self, run: Run) -> int:
         try:

@@ -44,6 +44,7 @@ IDENTIFIERS = ("client_id", "grant_id", "grant_package_id")
 
 _PERCENT_ENCODED = re.compile(r"%[0-9A-F]{2}")
 _LABEL = re.compile("⟨[a-z_]+:[0-9]+⟩".encode().decode("latin-1"))
+_MAY_HIDE = re.compile("hidden|csrf", re.IGNORECASE)
 _CODE_SEPARATOR = re.compile(r"[\s-]+")
 
 
@@ -105,6 +106,8 @@ class Redactor:
 
     def register_from_html(self, markup: str) -> None:
         """Remember the hidden values of forms, which are CSRF tokens and the like."""
+        if not _MAY_HIDE.search(markup):
+            return
         reader = _HiddenValues()
         reader.feed(markup)
         for value in reader.values:

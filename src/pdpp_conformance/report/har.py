@@ -41,7 +41,7 @@ def write_har(run: Mapping[str, Any], exchanges: Sequence[Mapping[str, Any]], di
         }
     }
     path = directory / "run.har"
-    path.write_text(json.dumps(archive, ensure_ascii=False, indent=1), encoding="utf-8", errors="backslashreplace")
+    path.write_text(json.dumps(archive, ensure_ascii=False), encoding="utf-8", errors="backslashreplace")
     return path
 
 
