@@ -31,7 +31,11 @@ from pdpp_reference.authorization_server.client_id_metadata_document import (
 from pdpp_reference.authorization_server.clients import METADATA_DOCUMENT_LIFETIME_SECONDS
 from pdpp_reference.clock import MovableClock
 from pdpp_reference.errors import OAuthError
-from tests.conftest import DEVICE_CODE_GRANT, Deployment
+from pdpp_reference.setup_client.connect import ConnectOptions, connect
+from pdpp_reference.setup_client.report import PlainReport
+from pdpp_reference.setup_client.surroundings import Surroundings
+from tests.conftest import DEVICE_CODE_GRANT, SPOTIFY, Deployment
+from tests.test_kept_credentials import ApprovingTime
 
 HOST = "client.example"
 PATIENCE_SECONDS = 0.4
@@ -636,3 +640,16 @@ class TestInTheAuthorizationServer:
 
     def codes(self, served: Deployment, url: str) -> httpx.Response:
         return served.post("/oauth/device_authorization", client_id=url)
+
+    def test_the_setup_client_is_who_its_document_says(
+        self, served: Deployment, server: DocumentServer, tmp_path: Path
+    ) -> None:
+        """Named by the person, and nothing is registered: the token is the document's client's, and kept as that."""
+        url = server.publish("/setup.json", grant_types=[DEVICE_CODE_GRANT, "refresh_token"])
+        said: list[str] = []
+        surroundings = Surroundings(tmp_path, ApprovingTime(served, said))
+        options = ConnectOptions(served.issuer, source=SPOTIFY, client_id=url)
+        assert connect(options, surroundings, PlainReport(said.append)) == 0, said
+        kept = json.loads(next(tmp_path.glob("*.json")).read_text())
+        assert kept["client_id"] == url
+        assert served.introspect(kept["access_token"])["client_id"] == url

@@ -8,9 +8,10 @@ import re
 import subprocess
 import sysconfig
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import anyio
+import httpx2
 import pytest
 
 from pdpp_reference.setup_client.connect import ConnectOptions, connect
@@ -25,6 +26,12 @@ from tests.conftest import SPOTIFY
 if TYPE_CHECKING:
     from tests.conftest import Deployment
 
+STATELESS = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "a test", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+"""What each request says of itself in the era without a handshake (MCP 2026-07-28)."""
 PDPP = str(Path(sysconfig.get_path("scripts")) / "pdpp")
 
 
@@ -187,11 +194,96 @@ def tools_through_the_proxy(person: Person) -> list[str]:
     return anyio.run(work)
 
 
+def tools_with(access_token: str, mcp_url: str) -> list[str]:
+    """List the tools with the MCP SDK's client, which is given the bearer and talks to the hosted server itself."""
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamable_http_client
+
+    async def work() -> list[str]:
+        bearer = {"Authorization": f"Bearer {access_token}"}
+        with anyio.fail_after(60):
+            async with (
+                httpx2.AsyncClient(headers=bearer) as http,
+                streamable_http_client(mcp_url, http_client=http) as streams,
+                ClientSession(*streams) as session,
+            ):
+                await session.initialize()
+                return sorted(tool.name for tool in (await session.list_tools()).tools)
+
+    return anyio.run(work)
+
+
+def answer_of(asking: IO[str], answers: IO[str], number: int, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Send a request, and return the result that answers it."""
+    asking.write(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}) + "\n")
+    asking.flush()
+    for line in answers:
+        message = json.loads(line)
+        if message.get("id") == number:
+            return dict(message["result"])
+    raise AssertionError("the proxy ended without an answer")
+
+
+class TestWithoutTheProxy:
+    def test_a_client_uses_what_is_kept(self, person: Person) -> None:
+        """The SDK's client, with the bearer out of the file."""
+        credential = person.connect()
+        assert "query_records" in tools_with(credential.access_token, credential.mcp_url)
+
+    def test_after_the_token_expired(self, person: Person) -> None:
+        """An expired bearer opens nothing; refreshed by the command, what is kept opens as much as before."""
+        before = person.connect()
+        person.deployment.clock.advance(2 * 3600)
+        with pytest.raises(BaseExceptionGroup):
+            tools_with(before.access_token, before.mcp_url)
+        assert person.pdpp("token", "refresh", person.deployment.issuer).returncode == 0
+        after = person.kept.find(person.deployment.issuer)
+        assert "query_records" in tools_with(after.access_token, after.mcp_url)
+
+
 class TestProxy:
+    def test_a_client_of_the_stateless_era(self, person: Person) -> None:
+        """Without a handshake: each request says its revision, and gets its answer (MCP 2026-07-28)."""
+        person.connect()
+        proxy = subprocess.Popen(
+            [PDPP, "mcp-proxy", person.deployment.issuer],
+            env=person.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert proxy.stdin is not None
+        assert proxy.stdout is not None
+        with proxy:
+            listed, called = (
+                answer_of(proxy.stdin, proxy.stdout, number, method, {**params, "_meta": STATELESS})
+                for number, (method, params) in enumerate(
+                    [
+                        ("tools/list", {}),
+                        ("tools/call", {"name": "query_records", "arguments": {"stream": "top_artists"}}),
+                    ]
+                )
+            )
+            proxy.stdin.close()
+            assert proxy.wait(20) == 0
+        assert "query_records" in [tool["name"] for tool in listed["tools"]]
+        assert not called.get("isError"), called
+
     def test_a_client_on_standard_input_reads_what_was_granted(self, person: Person) -> None:
         """The SDK's client sees the hosted server's tools."""
         person.connect()
         assert "query_records" in tools_through_the_proxy(person)
+
+    def test_what_was_asked_is_answered_before_it_ends(self, person: Person) -> None:
+        """A client that writes its request and closes standard input at once still reads the answer."""
+        person.connect()
+        line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": STATELESS}})
+        words = [PDPP, "mcp-proxy", person.deployment.issuer]
+        done = subprocess.run(
+            words, env=person.environment, input=f"{line}\n", capture_output=True, text=True, timeout=30
+        )
+        assert done.returncode == 0
+        assert "query_records" in done.stdout
 
     def test_an_expired_token_is_refreshed(self, person: Person) -> None:
         """The access token's end is nothing that the MCP client notices."""

@@ -5,15 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
-import pty
 import re
-import select
-import subprocess
 import sysconfig
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pexpect
 import pytest
 from rich.console import Console
 
@@ -130,28 +127,16 @@ def test_how_to_use_it_says_no_token() -> None:
 
 def test_in_a_terminal(deployment: Deployment, tmp_path: Path) -> None:
     """The real command in a real terminal: approved as the owner, it ends with how to use what it got."""
-    master, slave = pty.openpty()
-    environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "TERM": "xterm", "COLUMNS": "80", "LINES": "40"}
-    words = [PDPP, "connect", deployment.issuer, "--source", SPOTIFY, "--timeout", "120"]
-    process = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, env=environment, close_fds=True)
-    os.close(slave)
-    seen, approved, ends = "", False, time.monotonic() + 120
-    while time.monotonic() < ends:
-        if not select.select([master], [], [], 1.0)[0]:
-            continue
-        try:
-            read = os.read(master, 65536)
-        except OSError:
-            break
-        if not read:
-            break
-        seen += read.decode("utf-8", "replace")
-        found = re.search(r"enter the code: ([A-Z-]{9})", seen)
-        if found is not None and not approved:
-            approved = True
-            deployment.approve(deployment.pending(found[1].replace("-", "")).request.id)
-            deployment.clock.advance(10)
-    os.close(master)
-    assert process.wait(10) == 0, seen
-    assert "waiting for approval" in seen
-    assert "claude mcp add pdpp -- pdpp mcp-proxy" in seen
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "TERM": "xterm"}
+    words = ["connect", deployment.issuer, "--source", SPOTIFY, "--timeout", "120"]
+    with pexpect.spawn(PDPP, words, env=environment, encoding="utf-8", timeout=60, dimensions=(40, 80)) as terminal:
+        terminal.expect("enter the code: ([A-Z-]{9})")
+        assert terminal.match is not None
+        user_code = terminal.match.group(1).replace("-", "")
+        terminal.expect("waiting for approval")
+        deployment.approve(deployment.pending(user_code).request.id)
+        deployment.clock.advance(10)
+        terminal.expect_exact("claude mcp add pdpp -- pdpp mcp-proxy")
+        terminal.expect(pexpect.EOF)
+        terminal.close()
+        assert terminal.exitstatus == 0

@@ -60,11 +60,14 @@ def connect(
     """
     from pdpp_reference.setup_client.connect import DEFAULT_PURPOSE, ConnectOptions, connect
 
+    streams = tuple(stream or ())
+    if source is None and not browser:  # in a browser the owner picks
+        source, streams, since = _chosen(streams, since)
     options = ConnectOptions(
         url,
-        source=source or (None if browser else _asked_for_source()),
+        source=source,
         source_kind=source_kind,
-        streams=tuple(stream or ()),
+        streams=streams,
         since=since,
         purpose=purpose or DEFAULT_PURPOSE,
         client_id=client_id,
@@ -202,11 +205,20 @@ def _shown_by(
     return tuple(option for option, is_given in given.items() if is_given)
 
 
-def _asked_for_source() -> str | None:
-    """Ask the person where there is one; a program has to say it."""
+def _chosen(streams: tuple[str, ...], since: str | None) -> tuple[str | None, tuple[str, ...], str | None]:
+    """Let the person choose the source, its streams and from when on; a program has to say it."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return None
-    return str(typer.prompt("Which source? Its identifier (a URI)", default="", show_default=False)) or None
+        return None, streams, since
+    source = _answer("Which source? Its identifier (a URI)")
+    if source and not streams:
+        streams = tuple(_answer("Which of its streams? Their names, or nothing for all").replace(",", " ").split())
+    if source and since is None:
+        since = _answer("Not older than? A date such as 2026-01-31, or nothing") or None
+    return source or None, streams, since
+
+
+def _answer(question: str) -> str:
+    return str(typer.prompt(question, default="", show_default=False)).strip()
 
 
 def _write(line: str) -> None:

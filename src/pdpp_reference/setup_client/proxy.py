@@ -16,7 +16,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.server.stdio import stdio_server
 from mcp.shared.inbound import encode_header_value
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
-from mcp_types import JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
+from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
 from pdpp_reference.setup_client.credentials import Credential
 from pdpp_reference.setup_client.failures import SetupFailure
@@ -94,14 +94,40 @@ class _Era:
         return {} if revision is None else {"MCP-Protocol-Version": revision}
 
 
+class _Unanswered:
+    """The requests of the client's that have no answer yet."""
+
+    def __init__(self) -> None:
+        self._ids: set[str | int] = set()
+        self._changed = anyio.Event()
+
+    def asked(self, message: JSONRPCMessage) -> None:
+        """Take a message of the client's."""
+        if isinstance(message, JSONRPCRequest):
+            self._ids.add(message.id)
+
+    def answered(self, message: JSONRPCMessage) -> None:
+        """Take a message of the server's."""
+        if isinstance(message, JSONRPCResponse | JSONRPCError) and message.id is not None:
+            self._ids.discard(message.id)
+            self._changed.set()
+
+    async def none_are_left(self) -> None:
+        """Wait until there is none."""
+        while self._ids:
+            await self._changed.wait()
+            self._changed = anyio.Event()
+
+
 async def forward(kept: KeptCredentials, credential: Credential) -> None:
-    """Forward messages both ways until standard input ends."""
+    """Forward messages both ways until standard input ends and what it asked for is answered."""
     timeout = httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-    era = _Era()
+    era, unanswered = _Era(), _Unanswered()
     async with (
         httpx2.AsyncClient(auth=KeptBearer(kept, credential), timeout=timeout) as http,
         streamable_http_client(credential.mcp_url, http_client=http) as (from_server, to_server),
         stdio_server() as (from_client, to_client),
+        to_client,  # the transport ends once it is closed
         anyio.create_task_group() as tasks,
     ):
 
@@ -110,12 +136,16 @@ async def forward(kept: KeptCredentials, credential: Credential) -> None:
                 if isinstance(message, SessionMessage):
                     era.learn(message.message)
                     await to_client.send(message)
+                    unanswered.answered(message.message)
 
         tasks.start_soon(answers)
         async for message in from_client:
             if isinstance(message, SessionMessage):
+                unanswered.asked(message.message)
                 headers = era.headers(message.message)
                 await to_server.send(SessionMessage(message.message, ClientMessageMetadata(headers=headers)))
+        with anyio.move_on_after(READ_SECONDS):
+            await unanswered.none_are_left()
         tasks.cancel_scope.cancel()
 
 
