@@ -66,16 +66,10 @@ def recorder() -> Iterator[Recorder]:
         yield made
 
 
-def _nothing_to_wait_for(_seconds: float, _why: str) -> None:
-    """The pages refuse nobody for coming too often."""
-
-
 def owner(recorder: Recorder, pages: LocalServer, folder: Path) -> BrowserApprover:
     recorder.allow_origin(pages.url)
     pictures = Pictures(folder / "attachments", folder)
-    return BrowserApprover(
-        ApproverWords(), recorder, _nothing_to_wait_for, username="alex", password=PASSWORD, pictures=pictures
-    )
+    return BrowserApprover(ApproverWords(), recorder, username="alex", password=PASSWORD, pictures=pictures)
 
 
 def test_two_pages_to_sign_in_and_a_box_to_tick(recorder: Recorder, tmp_path: Path) -> None:

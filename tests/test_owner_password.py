@@ -10,6 +10,7 @@ import pytest
 
 from pdpp_conformance.approver.http import HttpApprover
 from pdpp_conformance.exchange import OffLimits, Recorder
+from pdpp_conformance.patience import Patience
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.target import ApproverWords
 from pdpp_conformance.verdict import Blocked
@@ -57,7 +58,9 @@ def recorder() -> Iterator[Recorder]:
 
 
 def approver(recorder: Recorder) -> HttpApprover:
-    return HttpApprover(ApproverWords(), recorder, lambda _seconds, _why: None, username=None, password=PASSWORD)
+    return HttpApprover(
+        ApproverWords(), recorder, Patience(lambda _seconds, _why: None), username=None, password=PASSWORD
+    )
 
 
 def site(stack: ExitStack, **members: Any) -> tuple[str, list[str]]:

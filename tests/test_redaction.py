@@ -186,6 +186,19 @@ class TestLearning:
         redactor.register_from_json({"access_token": "the-token-itself"})
         assert redactor.redact("client_39749f17fe1d the-token-itself") == "client_39749f17fe1d ⟨access_token:1⟩"
 
+    def test_an_identifier_tried_before_it_was_told_of(self, tmp_path: Path) -> None:
+        """It is labelled, for it could have been a code; that a journal names it is no leak. Of a code it would be."""
+        redactor = Redactor()
+        redactor.register_from_form("device_code=grt_39749f17fe1d&code=a-code-that-was-given-out")
+        redactor.register_from_headers([("Location", "/callback?code=another-code-given-out")])
+        redactor.register_from_json({"access_token": "a-code-that-was-given-out"})
+        codes = ("a-code-that-was-given-out", "another-code-given-out")
+        for name in ("grt_39749f17fe1d", *codes):
+            redactor.register_from_json({"grant_id": name})
+        (tmp_path / "journal.jsonl").write_text(f"grt_39749f17fe1d {' '.join(codes)}")
+        assert redactor.redact("grt_39749f17fe1d") == "⟨device_code:1⟩"
+        assert redactor.leaks(tmp_path) == [f"journal.jsonl: ⟨authorization_code:{number}⟩" for number in (1, 2)]
+
     def test_from_html(self) -> None:
         """Hidden values and CSRF tokens, unescaped; not what a page says in plain words."""
         redactor = Redactor()

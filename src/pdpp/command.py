@@ -61,6 +61,9 @@ def serve(
     ] = "sqlite:///pdpp.sqlite3",
     device_code_lifetime: Annotated[int, typer.Option(help="Seconds until codes expire.", min=10, max=1800)] = 600,
     polling_interval: Annotated[int, typer.Option(help="Seconds between two polls.", min=1, max=60)] = 5,
+    access_token_lifetime: Annotated[
+        int, typer.Option(help="Seconds until access tokens expire.", min=10, max=31_536_000)
+    ] = 3600,
     fault: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="A deliberate defect, to see a check fail; repeatable; on loopback only."),
@@ -83,6 +86,7 @@ def serve(
         database=database,
         device_code_lifetime=device_code_lifetime,
         polling_interval=polling_interval,
+        access_token_lifetime=access_token_lifetime,
         faults=tuple(fault or ()),
         shapes=tuple(shape or ()),
     )

@@ -27,6 +27,7 @@ from pdpp_conformance.decision_request import (
 )
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.oauth_client import DeviceAuthorization
+from pdpp_conformance.patience import TurnedAway
 from pdpp_conformance.run import Run
 from pdpp_conformance.second_origin import SecondOrigin
 from pdpp_conformance.verdict import Blocked, Conclusion, NotApplicable, Unmet
@@ -211,11 +212,15 @@ def judge_nothing_decided(judge: Judgement, run: Run, besieged: Besieged) -> Non
     told = json.dumps(besieged.tried, ensure_ascii=False)
     if not besieged.tried:
         raise Blocked("nothing was tried", unblock="a decision form that can be sent")
+    if any(one.endswith(": 429") for one in besieged.tried):
+        raise TurnedAway(f"a limit of attempts answered, and not the form's check: {told}", unblock="a later run")
     answer = besieged.device.poll_at_once()
     judge.that(answer.error == "authorization_pending", "authorization_pending afterwards", f"{answer.summary}: {told}")
     judge.note(f"refused: {told}")
     try:
         run.approver.deny(besieged.device)
+    except TurnedAway:
+        raise
     except Conclusion as problem:
         raise Unmet("a request that the owner can still decide", str(problem)) from None
     last = besieged.device.poll_at_once()

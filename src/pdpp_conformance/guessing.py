@@ -12,7 +12,7 @@ from pdpp_conformance.owner_decisions import visitor, wrong_code
 from pdpp_conformance.owner_sessions import sign_in_page
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Blocked
-from pdpp_conformance.visitor import Visit, retry_after
+from pdpp_conformance.visitor import Visit, refusal_of
 from pdpp_conformance.waiting import SERVER_TRUNCATION_SECONDS
 
 MOST_GUESSES = 30
@@ -99,7 +99,8 @@ def judge_limited(judge: Judgement, guessed: Guessed) -> None:
 
 def judge_ends(judge: Judgement, run: Run, guessed: Guessed) -> None:
     """The limit ends by itself: after a while the right value is taken again."""
-    said = [retry_after(guessed.last.last)] if guessed.last.last.header("retry-after") else []
+    refusal = refusal_of(guessed.last.last)
+    said = [refusal.seconds(LOCKED_OUT_SECONDS[0])] if refusal is not None else []
     for seconds in (*said, *LOCKED_OUT_SECONDS):
         run.pause(seconds + SERVER_TRUNCATION_SECONDS, "a limit of wrong guesses to end")
         taken = guessed.what.right()
@@ -118,6 +119,11 @@ class _Codes:
         self._run = run
         self._who = visitor(run, closing=True)
         self._like = self._fresh()
+        if not self.right():
+            raise Blocked(
+                "a right user code led to no decision page", unblock="a verification URI that takes user codes"
+            )
+        self._who.patience = None  # from now on a limit is what is looked for
 
     def _fresh(self) -> DeviceAuthorization:
         return self._run.client().start("trusted_owner_agent")
@@ -139,6 +145,7 @@ class _Passwords:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._who = visitor(run, can_sign_in=False, actor="somebody who guesses the password", closing=True)
+        self._who.patience = None
 
     def _send(self, password: str) -> Visit:
         page = sign_in_page(self._run, self._who)
@@ -158,10 +165,7 @@ class _Passwords:
 def guess_codes(run: Run, *, right_between: bool = False) -> Guessed:
     """Guess user codes, with a right one after every second wrong one, or without."""
     require_guessing(run)
-    codes = _Codes(run)
-    if not codes.right():
-        raise Blocked("a right user code led to no decision page", unblock="a verification URI that takes user codes")
-    return _guess(codes, right_between=right_between)
+    return _guess(_Codes(run), right_between=right_between)
 
 
 def guess_passwords(run: Run) -> Guessed:

@@ -42,7 +42,13 @@ _VOLATILE = re.compile(r"\S*\d\S*|\S{16,}")
 # -- parties -----------------------------------------------------------------------------------------------------------
 
 
-def visitor(run: Run, *, can_sign_in: bool = True, actor: str = "the owner, by form", closing: bool = False) -> Visitor:
+def visitor(
+    run: Run,
+    *,
+    can_sign_in: bool = True,
+    actor: str = "the owner, by form",
+    closing: bool = False,
+) -> Visitor:
     """Return a fresh visitor of the owner's pages.
 
     Raises:
@@ -55,7 +61,7 @@ def visitor(run: Run, *, can_sign_in: bool = True, actor: str = "the owner, by f
     return Visitor(
         run.recorder,
         run.target.approver,
-        run.pause,
+        run.patience,
         username=run.target.owner_username,
         password=run.target.owner_password if can_sign_in else None,
         actor=actor,

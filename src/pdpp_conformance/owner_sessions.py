@@ -13,6 +13,7 @@ from pdpp_conformance.exchange import Answer, is_loopback, origin_of
 from pdpp_conformance.html_pages import Choice, with_values
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.owner_decisions import owner, sign_out, visitor
+from pdpp_conformance.patience import TurnedAway
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Blocked, NotApplicable
 from pdpp_conformance.visitor import Visit, Visitor, resolve
@@ -45,6 +46,8 @@ def is_signed_in(run: Run, cookies: Iterable[Cookie]) -> bool:
     who.keep(cookies)
     try:
         who.arrive(run.client().start("trusted_owner_agent"))
+    except TurnedAway:
+        raise  # nothing was seen of the cookies
     except Blocked:
         return False
     return True

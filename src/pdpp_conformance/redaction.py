@@ -55,6 +55,8 @@ class Redactor:
         self._labels: dict[str, str] = {}
         self._counts: dict[str, int] = {}
         self._identifiers: set[str] = set()
+        self._presented: set[str] = set()
+        """What was given out by nobody, and only tried: as a code, or as a bearer."""
         self._spellings = Words()
 
     @property
@@ -81,11 +83,22 @@ class Redactor:
         for spelling in spellings_of(secret, label):
             self._spellings.add(spelling, label, in_place_of=before)
 
-    def register_from_form(self, body: str) -> None:
-        """Remember the secrets among form-encoded parameters."""
+    def register_from_form(self, body: str, *, given_out: bool = False) -> None:
+        """Remember the secrets among form-encoded parameters.
+
+        Args:
+            given_out: by the deployment, rather than sent to it.
+        """
         for name, value in parse_qsl(body, keep_blank_values=False):
             if name in SECRET_PARAMETERS:
-                self.register(value, SECRET_PARAMETERS[name])
+                (self.register if given_out else self._register_presented)(value, SECRET_PARAMETERS[name])
+
+    def _register_presented(self, value: str, word: str) -> None:
+        if value in self._identifiers:
+            return
+        if value not in self._labels:
+            self._presented.add(value)
+        self.register(value, word)
 
     def register_from_url(self, url: str) -> None:
         """Remember the secrets in a URL's query string."""
@@ -96,6 +109,7 @@ class Redactor:
         if isinstance(value, dict):
             for name, member in value.items():
                 if isinstance(member, str) and name in SECRET_PARAMETERS and name not in ("code", "token"):
+                    self._presented.discard(member)
                     self.register(member, SECRET_PARAMETERS[name])
                 elif isinstance(member, str) and name in IDENTIFIERS:
                     self._identifiers.add(member)
@@ -122,15 +136,14 @@ class Redactor:
                 scheme, _, credentials = value.partition(" ")
                 word = "basic_credentials" if scheme.lower() == "basic" else "bearer"
                 presented = credentials.strip() or value
-                if presented not in self._identifiers:
-                    self.register(presented, word)
+                self._register_presented(presented, word)
             elif lowered == "set-cookie":
                 self._register_cookie(value.partition(";")[0])
             elif lowered == "cookie":
                 for cookie in value.split(";"):
                     self._register_cookie(cookie)
             elif lowered == "location":
-                self.register_from_url(value)
+                self.register_from_form(parts_of(value).query, given_out=True)
 
     def _register_cookie(self, pair: str) -> None:
         value = pair.partition("=")[2].strip().strip('"')
@@ -178,6 +191,8 @@ class Redactor:
         # Every byte is a character of Latin-1; secrets are looked for as the bytes of their UTF-8.
         needles = Words()
         for secret, label in self._labels.items():
+            if secret in self._presented and secret in self._identifiers:
+                continue  # somebody tried the id of a grant as a code, before the grant was told of
             for spelling in (*spellings_of(secret, label), *_inside_base64(secret)):
                 needles.add(_as_bytes(spelling).decode("latin-1"), label)
         found: list[str] = []

@@ -23,6 +23,7 @@ from pdpp_conformance.discovery import DEVICE_CODE_GRANT, Discovery, discover
 from pdpp_conformance.exchange import Answer, OffLimits, Recorder
 from pdpp_conformance.mcp_client import McpSession
 from pdpp_conformance.oauth_client import DeviceAuthorization, Kind, OAuthClient, TokenResponse, read_token_response
+from pdpp_conformance.patience import Patience
 from pdpp_conformance.plan import politeness_towards
 from pdpp_conformance.polling import Conversations
 from pdpp_conformance.record import Record
@@ -115,7 +116,10 @@ class Run:
         """From whose pages the deployment is attacked, once a scenario needed it."""
         self._to_end: list[Callable[[], None]] = []
         self.conversations = Conversations(self)
+        self.patience = Patience(self.pause)
+        """With the owner's pages, of everybody who visits them by form."""
         self.waiting: Waiting
+        self._clock: Waiting
         self.approver: Approver
         self.discovery: Discovery
 
@@ -132,7 +136,8 @@ class Run:
         elif self.target.base_url is None:
             self._open_bundled()
         else:
-            self.waiting = self.clock(RealClock(self.max_wait, self._tell))
+            self._clock = RealClock(self.max_wait, self._tell)
+            self.waiting = self.clock(self._clock)
             self._make_approver()
         self._register_known_secrets()
         target = self.target
@@ -155,7 +160,8 @@ class Run:
             self.bundled = starting.result()
         self.target = replace(self.target, base_url=self.bundled.base_url)
         self.recorder.allow_origin(self.bundled.issuer)
-        self.waiting = self.clock(MovedClock(self.bundled.now, self.bundled.advance))
+        self._clock = MovedClock(self.bundled.now, self.bundled.advance)
+        self.waiting = self.clock(self._clock)
 
     def _open_record(self, record: Record) -> None:
         """Let the record answer in place of the deployment, the clock and the owner."""
@@ -236,7 +242,7 @@ class Run:
             self.approver = HttpApprover(
                 words,
                 self.recorder,
-                self.pause,
+                self.patience,
                 username=self.target.owner_username,
                 password=self.target.owner_password,
             )
@@ -246,10 +252,11 @@ class Run:
             self.approver = BrowserApprover(
                 words,
                 self.recorder,
-                self.pause,
                 username=self.target.owner_username,
                 password=self.target.owner_password,
                 pictures=Pictures(self.report_dir / "attachments", self.report_dir),
+                # What the browser does is taken down as what the owner did, its waits included.
+                patience=Patience(lambda seconds, what_for: wait(self._clock, seconds, what_for)),
             )
         if words.kind != "http":
             take_down(self.approver, self.testimony, self.recorder.exchanges)

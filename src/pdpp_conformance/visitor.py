@@ -18,16 +18,14 @@ import httpx
 
 from pdpp_conformance.exchange import Answer, Recorder, origin_of
 from pdpp_conformance.html_pages import Choice, Control, HtmlPage, as_it_is, ticked, with_values
+from pdpp_conformance.patience import TOO_MANY_REQUESTS, Patience, Refusal
 from pdpp_conformance.target import ApproverWords
 from pdpp_conformance.verdict import Blocked
-from pdpp_conformance.waiting import SERVER_TRUNCATION_SECONDS
 
 MOST_PAGES = 5
 """How many pages the owner walks through for one decision before giving up."""
 
 MOST_REDIRECTS = 8
-DEFAULT_RETRY_SECONDS = 60.0
-"""How long to stay away after 429 where the answer does not say."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _SHORTEST_COOKIE = 8
@@ -81,7 +79,7 @@ class Visitor:
 
     Args:
         words: the visible names of the buttons.
-        pause: waits so many seconds, and says for what.
+        patience: with pages that answer 429; ``None`` for a visitor who takes that for an answer.
         password: the owner's; ``None`` for a visitor who cannot sign in.
         actor: under which name the exchanges are recorded.
         closing: use a connection of its own, and so a source port of its own, for each request.
@@ -91,7 +89,7 @@ class Visitor:
         self,
         recorder: Recorder,
         words: ApproverWords,
-        pause: Callable[[float, str], None],
+        patience: Patience | None,
         *,
         username: str | None = None,
         password: str | None = None,
@@ -100,7 +98,7 @@ class Visitor:
     ) -> None:
         self._recorder = recorder
         self._words = words
-        self._pause = pause
+        self.patience = patience
         self._username = username
         self._password = password
         self._actor = actor
@@ -174,6 +172,11 @@ class Visitor:
         return Visit(tuple(answers), HtmlPage(url, answers[-1].body if _is_page(answers[-1]) else b""))
 
     def _send(self, method: str, url: str, choice: Choice | None = None) -> Answer:
+        if self.patience is None:
+            return self._send_once(method, url, choice)
+        return self.patience.outlast(lambda: self._send_once(method, url, choice), refusal_of)
+
+    def _send_once(self, method: str, url: str, choice: Choice | None) -> Answer:
         headers = [("Accept", "text/html,application/xhtml+xml")]
         cookie = self._cookie_header(url)
         if cookie:
@@ -223,9 +226,6 @@ class Visitor:
             Blocked: the page asks for the password again.
         """
         answered = self.try_password(visit, password)
-        if answered.last.status == 429:
-            self._stay_away(answered.last, "the limit of sign-ins")
-            answered = self.try_password(self.open(visit.page.url), password)
         for cookie in self.cookies:
             if cookie.value and len(cookie.value) >= _SHORTEST_COOKIE:
                 self._recorder.redactor.register(cookie.value, "cookie")
@@ -282,12 +282,8 @@ class Visitor:
         return self.sign_in_if_asked(answered) if signing_in else answered
 
     def type_code(self, verification_uri: str, user_code: str) -> Visit:
-        """Type a user code at the verification URI; after 429 come back when that is allowed."""
-        answered = self.enter(self.code_entry(verification_uri), user_code)
-        if answered.last.status == 429:
-            self._stay_away(answered.last, "the limit of user codes")
-            answered = self.enter(self.code_entry(verification_uri), user_code)
-        return answered
+        """Type a user code at the verification URI."""
+        return self.enter(self.code_entry(verification_uri), user_code)
 
     def arrive(self, device: Request, *, typed: bool = False) -> Visit:
         """Go from the verification URI to the page that offers the decision, and decide nothing.
@@ -299,10 +295,7 @@ class Visitor:
             Blocked: no such page was found.
         """
         complete = None if typed else device.verification_uri_complete
-        if complete is None:
-            visit = self.type_code(device.verification_uri, device.user_code)
-        else:
-            visit = self._open_patiently(complete)
+        visit = self.open(complete) if complete else self.type_code(device.verification_uri, device.user_code)
         entered = complete is None
         for _ in range(MOST_PAGES):
             visit = self.sign_in_if_asked(visit)
@@ -352,16 +345,6 @@ class Visitor:
             visits.append(self.sign_in_if_asked(led) if signing_in else led)
         return Decided(tuple(pressed), tuple(visits))
 
-    def _open_patiently(self, url: str) -> Visit:
-        visit = self.open(url)
-        if visit.last.status == 429:
-            self._stay_away(visit.last, "the limit of user codes")
-            visit = self.open(url)
-        return visit
-
-    def _stay_away(self, answer: Answer, what: str) -> None:
-        self._pause(retry_after(answer) + SERVER_TRUNCATION_SECONDS, what)
-
     def _stuck(self, visit: Visit, found: str) -> Blocked:
         if visit.page.needs_javascript:
             return Blocked(
@@ -374,10 +357,11 @@ class Visitor:
         )
 
 
-def retry_after(answer: Answer) -> float:
-    """Return the seconds that ``Retry-After`` names (RFC 9110 §10.2.3), a minute where it names none."""
-    said = (answer.header("retry-after") or "").strip()
-    return float(said) if re.fullmatch(r"\d{1,6}", said) else DEFAULT_RETRY_SECONDS
+def refusal_of(answer: Answer) -> Refusal | None:
+    """Return what an answer says of when to come back, if it is 429."""
+    if answer.status != TOO_MANY_REQUESTS:
+        return None
+    return Refusal({name.lower(): value for name, value in answer.exchange.response_headers})
 
 
 def resolve(base: str, location: str) -> str:

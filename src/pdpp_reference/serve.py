@@ -34,6 +34,7 @@ class ServeOptions:
     database: str = "sqlite:///pdpp.sqlite3"
     device_code_lifetime: int = Settings.device_code_lifetime
     polling_interval: int = Settings.polling_interval
+    access_token_lifetime: int = Settings.access_token_lifetime
     faults: tuple[str, ...] = ()
     """Names of deliberate defects; the conforming server has none."""
     shapes: tuple[str, ...] = ()
@@ -65,6 +66,7 @@ def serve(options: ServeOptions, say: Callable[[str], None], environment: Mappin
         introspection_client_secret=environment.get("PDPP_INTROSPECTION_CLIENT_SECRET") or None,
         device_code_lifetime=options.device_code_lifetime,
         polling_interval=options.polling_interval,
+        access_token_lifetime=options.access_token_lifetime,
     )
     settings = settled(settings, shapes)
     configure_logs(sys.stderr)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -18,6 +18,7 @@ from pdpp_conformance.approver.sessions import IDLE_MS, BrowserSession, Chromium
 from pdpp_conformance.approver.short_way import ShortWay
 from pdpp_conformance.exchange import Recorder
 from pdpp_conformance.oauth_client import DeviceAuthorization, Kind
+from pdpp_conformance.patience import Patience
 from pdpp_conformance.target import ApproverWords
 from pdpp_conformance.verdict import Blocked
 from pdpp_conformance.visitor import Visitor
@@ -40,7 +41,7 @@ class BrowserApprover:
 
     Args:
         words: the visible names of the buttons.
-        pause: waits so many seconds, and says for what.
+        patience: with pages that answer 429; ``None`` to take that for an answer.
         chromium: the browser; given where another approver uses it already, who then closes it.
         actor: whose browser it is, for the record.
     """
@@ -51,27 +52,27 @@ class BrowserApprover:
         self,
         words: ApproverWords,
         recorder: Recorder,
-        pause: Callable[[float, str], None],
         *,
         username: str | None,
         password: str | None,
         pictures: Pictures,
+        patience: Patience | None = None,
         chromium: Chromium | None = None,
         actor: str = "owner's browser",
     ) -> None:
         self.words = words
-        self.chromium = chromium or Chromium(recorder)
+        self.chromium = chromium or Chromium(recorder, patience)
         self.session = BrowserSession(self.chromium, actor)
         self._owns_chromium = chromium is None
         self._recorder = recorder
-        self._pause = pause
+        self._patience = patience
         self._username = username
         self._password = password
         self._pictures = pictures
         self._typed: set[str] = set()
         self._presses: dict[Kind, int] = {}
         self._elsewhere: BrowserApprover | None = None
-        visitor = Visitor(recorder, words, pause, username=username, password=password)
+        visitor = Visitor(recorder, words, patience, username=username, password=password)
         self._short_way = ShortWay(visitor, words)
         if password is not None:
             recorder.redactor.register(password, "password")
@@ -86,7 +87,7 @@ class BrowserApprover:
             self._elsewhere = BrowserApprover(
                 self.words,
                 self._recorder,
-                self._pause,
+                patience=self._patience,
                 username=self._username,
                 password=self._password,
                 pictures=self._pictures,

@@ -10,6 +10,7 @@ from pdpp_conformance.approver.approver import Decision, Page
 from pdpp_conformance.exchange import Recorder
 from pdpp_conformance.html_pages import Control, as_it_is
 from pdpp_conformance.oauth_client import DeviceAuthorization
+from pdpp_conformance.patience import Patience
 from pdpp_conformance.target import ApproverWords
 from pdpp_conformance.verdict import Blocked
 from pdpp_conformance.visitor import Visit, Visitor
@@ -24,13 +25,13 @@ class HttpApprover:
         self,
         words: ApproverWords,
         recorder: Recorder,
-        pause: Callable[[float, str], None],
+        patience: Patience,
         *,
         username: str | None,
         password: str | None,
     ) -> None:
         self._words = words
-        self._visitor = Visitor(recorder, words, pause, username=username, password=password)
+        self._visitor = Visitor(recorder, words, patience, username=username, password=password)
 
     def prepare(self) -> None:
         """There is nothing to start."""

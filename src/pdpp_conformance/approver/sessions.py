@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 from playwright.sync_api import Browser, BrowserContext, Error, Playwright, Request, Response, sync_playwright
 from playwright.sync_api import Page as Tab
@@ -17,6 +18,7 @@ from pdpp_conformance.approver.chromium import chromium_args, find_chromium
 from pdpp_conformance.approver.guard import Guard
 from pdpp_conformance.approver.page_reader import first_line, read_page
 from pdpp_conformance.exchange import Exchange, Recorder
+from pdpp_conformance.patience import TOO_MANY_REQUESTS, Patience, Refusal
 from pdpp_conformance.verdict import Blocked
 
 STEP_TIMEOUT_MS = 8_000
@@ -36,10 +38,12 @@ class Chromium:
 
     Args:
         recorder: keeps what the browser asks and gets.
+        patience: with pages that answer 429; ``None`` to take that for an answer.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, patience: Patience | None = None) -> None:
         self.recorder = recorder
+        self.patience = patience
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
 
@@ -129,11 +133,18 @@ class BrowserSession:
                 tab.close()
 
     def goto(self, tab: Tab, url: str) -> Response | None:
-        """Open a URL; return the answer that the page came with.
+        """Open a URL; return the answer that the page came with, and where that is 429 come back later.
 
         Raises:
             Blocked: it does not open, or the run's requests are used up.
+            TurnedAway: it goes on answering 429.
         """
+        patience = self._chromium.patience
+        if patience is None:
+            return self._goto(tab, url)
+        return patience.outlast(lambda: self._goto(tab, url), _refusal_of)
+
+    def _goto(self, tab: Tab, url: str) -> Response | None:
         politeness = self._chromium.recorder.politeness
         politeness.check(url)
         try:
@@ -148,12 +159,26 @@ class BrowserSession:
     def act(self, tab: Tab, act: Callable[[], object]) -> bool:
         """Do something to a page, and wait until it has led to another page or changed this one.
 
+        Where that was answered 429 the page is loaded again later, which sends again what was sent.
+
         Returns:
             Whether it did. ``False`` comes soon where the browser asked for nothing either.
 
         Raises:
             Blocked: it cannot be done.
+            TurnedAway: it goes on being answered 429.
         """
+        doings = chain([act], repeat(tab.reload))
+
+        def once() -> tuple[bool, Response | None]:
+            return self._act(tab, next(doings))
+
+        patience = self._chromium.patience
+        led = once() if patience is None else patience.outlast(once, lambda led: _refusal_of(led[1]))
+        return led[0]
+
+    def _act(self, tab: Tab, act: Callable[[], object]) -> tuple[bool, Response | None]:
+        """Do something to a page once; return whether it did something, and the answer to it that is a page."""
         self._chromium.recorder.politeness.check(tab.url)
         try:
             tab.evaluate(_REMEMBER_PAGE)
@@ -167,8 +192,9 @@ class BrowserSession:
             raise Blocked(
                 f"the page could not be driven: {first_line(error)}", unblock="a page whose buttons can be pressed"
             ) from None
+        pages = [response for response in self._responses if _is_page_of(response, tab)]
         self.note_responses()
-        return changed
+        return changed, pages[-1] if pages else None
 
     def read(self, tab: Tab) -> Page:
         """Read the page whole, in one go, and learn its secrets."""
@@ -231,6 +257,17 @@ class BrowserSession:
         self.requests += 1
         self._chromium.recorder.politeness.count()
         del self.requested[:-MOST_REMEMBERED_REQUESTS]
+
+
+def _is_page_of(response: Response, tab: Tab) -> bool:
+    request = response.request
+    return request.is_navigation_request() and request.frame == tab.main_frame
+
+
+def _refusal_of(response: Response | None) -> Refusal | None:
+    if response is None or response.status != TOO_MANY_REQUESTS:
+        return None
+    return Refusal(response.headers)
 
 
 def _to_exchange(response: Response, actor: str) -> Exchange:
