@@ -24,7 +24,17 @@ def working_token(run: Run) -> TokenResponse:
     return checks.working(run)
 
 
-@given(parsers.re(r"(?P<how>its client has revoked it|the grant behind it was revoked|its time is over)"))
+@given("a client token that worked and introspected as active", target_fixture="token")
+def token_that_worked(run: Run) -> TokenResponse:
+    return checks.ageing_at_work(run)
+
+
+@given("its time is over")
+def its_time_is_over(run: Run) -> None:
+    checks.outlive(run)
+
+
+@given(parsers.re(r"(?P<how>its client has revoked it|the grant behind it was revoked)"))
 def ended(run: Run, token: TokenResponse, how: str) -> None:
     checks.end(run, token, how)
 

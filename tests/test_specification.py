@@ -112,7 +112,10 @@ class TestTags:
         assert tasks - set(catalogue().tasks) == set()
         assert len(catalogue().tasks) == 19
         selections = {task.selection for task in catalogue().tasks.values()}
-        others = {"browser", "expires", "fuzzed", "negative", "paced", "setup_client", "validator"} | selections
+        others = {
+            *("browser", "expires", "fuzzed", "limit", "negative", "paced", "setup_client", "validator", "wrong_code"),
+            *selections,
+        }
         assert tags - rows - {f"task-{task}" for task in tasks} <= others
 
     @pytest.mark.parametrize(

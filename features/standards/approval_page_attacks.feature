@@ -85,7 +85,7 @@ Feature: Nobody but the owner decides, and the pages carry nothing that others w
       When the owner opens a request whose purpose has markup in it
       Then what was written is on the page, as text
 
-    @UIX-21 @negative
+    @UIX-21 @negative @wrong_code
     Scenario Outline: Markup for a user code, given by <way>, becomes none of the page
       Given an MCP device authorization
       When the owner gives markup for a user code, by <way>

@@ -149,7 +149,7 @@ Feature: A device authorization request is a form, read as a token request is
 
   Rule: Requests do not get into each other's way
 
-    @DAR-20
+    @DAR-20 @limit
     Scenario: A burst of requests meets a limit that says when to try again
       Given the device codes of a sample of requests
       Then a limit on requests, if one shows, says when to try again

@@ -38,7 +38,7 @@ Feature: A grant means the same whichever flow carried it, and ends whole
 
     @PRO-09 @negative @expires
     Scenario: A single-use token that a device got ends by itself
-      Given a single-use client token that a device just got and that works
+      Given a single-use client token that a device got and that worked
       When it has expired
       Then it is over at the MCP resource and at introspection
 

@@ -121,7 +121,7 @@ Feature: The resource server learns of a token whether it is good, and nobody el
 
     @INT-06 @negative @expires
     Scenario: A token is inactive as soon as it has expired
-      Given a client token that works and introspects as active
+      Given a client token that worked and introspected as active
       And its time is over
       When the resource server introspects it
       Then it is told that the token is inactive

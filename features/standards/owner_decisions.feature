@@ -69,7 +69,7 @@ Feature: Only the owner decides, once, and in time
       When the owner denies it by form, and approves it by pages that were opened before
       Then the request stays denied
 
-    @UIX-16 @negative
+    @UIX-16 @negative @wrong_code
     Scenario: The code of a denied request cannot be entered to approve it
       Given an MCP device authorization
       When the owner denies it by form, enters its code again and approves it if that is offered

@@ -43,7 +43,7 @@ Feature: The owner's session begins, leads on and ends safely
         | another site with this one as its user name   |
         | another site whose name begins like this one  |
 
-    @UIX-32 @negative
+    @UIX-32 @negative @limit
     Scenario: Wrong passwords are limited in rate, and nobody is locked out for good
       When wrong passwords are sent one after the other
       Then a limit takes effect that refuses the right value too

@@ -19,13 +19,13 @@ Feature: User codes are easy to type and hard to guess
       | in lower case                   |
       | with stray spaces               |
 
-  @UIX-13 @negative
+  @UIX-13 @negative @limit
   Scenario: Wrong user codes are limited, over however many connections they come
     When wrong user codes are entered, each over a connection of its own
     Then a limit takes effect that refuses the right value too
     And the limit ends after a while
 
-  @UIX-13 @negative
+  @UIX-13 @negative @limit
   Scenario: Right user codes in between do not lift the limit
     When wrong user codes are entered, with a right one after every second
     Then a limit takes effect that refuses the right value too

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pdpp_conformance import code_flow
@@ -16,9 +16,8 @@ from pdpp_conformance.oauth_client import OAuthClient, TokenResponse, read_token
 from pdpp_conformance.owner_rest import use_bearer
 from pdpp_conformance.reading import Reader
 from pdpp_conformance.reading_checks import another_stream
-from pdpp_conformance.run import EXPIRY_MARGIN_SECONDS, Run
+from pdpp_conformance.run import EARLY, EXPIRY_MARGIN_SECONDS, Run
 from pdpp_conformance.verdict import Blocked, Excluded, NotApplicable, Unmet
-from pdpp_conformance.waiting import wait
 
 REFUSED = (401, 403)
 LIFETIME_TOLERANCE_SECONDS = 5.0
@@ -230,36 +229,53 @@ def judge_same_readings(judge: Judgement, readings: Sequence[Sequence[str]]) -> 
     judge.equal(list(device), list(code), "what two readings gave, by device code as by authorization code,")
 
 
-def fresh_single_use(run: Run) -> TokenResponse:
-    """Return a single-use token that a device just got, and that is served.
+@dataclass(frozen=True)
+class AgeingSingleUse:
+    """A single-use token that was served at the beginning, and when its time is over."""
+
+    token: TokenResponse = field(repr=False)
+    expires_at: float
+
+
+def ageing_single_use(run: Run) -> AgeingSingleUse:
+    """Return a single-use token that a device got and used early, so that it has expired when others are judged.
 
     Raises:
-        Blocked: it is not.
+        Blocked: it is not served.
     """
+    return run.once("a single-use token that ages", lambda: _ageing_single_use(run))
+
+
+def _ageing_single_use(run: Run) -> AgeingSingleUse:
     token = _by_device_code(run, single_use(run))
+    expires_at = run.waiting.now() + token.lifetime
     answer = run.mcp(token.access_token, actor="the client").request("tools/list")
     if answer.status != 200:
         raise Blocked(
             f"a fresh single-use token was answered {answer.summary} at the MCP resource",
             unblock="an MCP resource that takes the token",
         )
-    return token
+    return AgeingSingleUse(token, expires_at)
 
 
-def outlive(run: Run, token: TokenResponse) -> None:
-    """Wait until a token has expired.
+EARLY.append(ageing_single_use)
+
+
+def outlive(run: Run) -> None:
+    """Wait until the single-use token that ages has expired.
 
     Raises:
         NotApplicable: nobody tells when that is.
         Excluded: it lives longer than a run against a URL waits.
     """
-    if token.lifetime == math.inf:
+    aged = ageing_single_use(run)
+    if aged.token.lifetime == math.inf:
         raise NotApplicable("the token response does not tell how long the token lives")
     try:
-        wait(run.waiting, token.lifetime + EXPIRY_MARGIN_SECONDS, "the token of a single-use grant to expire")
+        run.waiting.until(aged.expires_at + EXPIRY_MARGIN_SECONDS, "the token of a single-use grant to expire")
     except Blocked as blocked:
         raise Excluded(
-            f"the token lives {token.lifetime:g} s, and the run does not wait that long; {blocked.unblock} would"
+            f"the token lives {aged.token.lifetime:g} s, and the run does not wait that long; {blocked.unblock} would"
         ) from None
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from pdpp_conformance import drawing
+from pdpp_conformance.ended_tokens import ageing
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.metadata_checks import secure_url
 from pdpp_conformance.oauth_client import TokenResponse
 from pdpp_conformance.revocation_checks import Held, holding, require_revoked, revoke_grant
-from pdpp_conformance.run import EXPIRY_MARGIN_SECONDS, Run
+from pdpp_conformance.run import EARLY, EXPIRY_MARGIN_SECONDS, Run
 from pdpp_conformance.surface_checks import use_at_mcp
-from pdpp_conformance.verdict import Blocked
-from pdpp_conformance.waiting import wait
+from pdpp_conformance.verdict import Blocked, NotApplicable
 
 Parameters = list[tuple[str, str]]
 
@@ -91,18 +92,58 @@ def _changed(run: Run) -> str:
     return token[:middle] + ("A" if token[middle] != "A" else "B") + token[middle + 1 :]
 
 
-def _expired(run: Run) -> str:
-    token = run.spare_token()
-    require_active(run, token)
-    wait(run.waiting, token.lifetime + EXPIRY_MARGIN_SECONDS, "an access token to expire")
-    return token.access_token
+@dataclass(frozen=True)
+class Active:
+    """A token that introspected as active at the beginning, and when its time is over."""
+
+    token: TokenResponse = field(repr=False)
+    expires_at: float
+
+
+def ageing_active(run: Run) -> Active:
+    """Return a token that introspected as active early, so that it has expired when others are judged.
+
+    Where there is an MCP resource it was served there too.
+    """
+    return run.once("an introspected access token that ages", lambda: _ageing_active(run))
+
+
+def _ageing_active(run: Run) -> Active:
+    try:
+        aged = ageing(run)
+        active = Active(aged.token, aged.expires_at)
+    except NotApplicable:  # nothing to use it at, which introspection has no need of
+        token = run.client_token()
+        active = Active(token, run.waiting.now() + token.lifetime)
+    require_active(run, active.token)
+    return active
+
+
+EARLY.append(ageing_active)
+
+
+def ageing_at_work(run: Run) -> TokenResponse:
+    """Return a token that the MCP resource served and introspection called active, early in the run."""
+    ageing(run)
+    return ageing_active(run).token
+
+
+def outlive(run: Run) -> TokenResponse:
+    """Return the token that ages, once its time is over.
+
+    Raises:
+        Blocked: the run may not wait that long.
+    """
+    active = ageing_active(run)
+    run.waiting.until(active.expires_at + EXPIRY_MARGIN_SECONDS, "an access token to expire")
+    return active.token
 
 
 INACTIVE: Mapping[str, Callable[[Run], str]] = {
     "a token that nobody issued": lambda _run: drawing.token_urlsafe(32),
     "a token with one letter changed": _changed,
     "a token that its client revoked": _revoked,
-    "a token that has expired": _expired,
+    "a token that has expired": lambda run: outlive(run).access_token,
 }
 """Tokens that are not active, and how one is come by."""
 
@@ -125,9 +166,7 @@ def end(run: Run, token: TokenResponse, how: str) -> None:
     Raises:
         Blocked: it does not work, or its end cannot be brought about.
     """
-    if how == "its time is over":
-        wait(run.waiting, token.lifetime + EXPIRY_MARGIN_SECONDS, "an access token to expire")
-    elif how == "its client has revoked it":
+    if how == "its client has revoked it":
         require_revoked(run, Held("access token", token.access_token, token))
     else:
         revoke_grant(run, token)

@@ -275,7 +275,9 @@ def owner_pages(run: Run, who: Visitor) -> list[str]:
     after_sign_in = [] if who.signed_in is None else [who.signed_in.page.url]
     verification = run.once("a verification URI", lambda: run.client().start("trusted_owner_agent").verification_uri)
     issuer = run.discovery.issuer.rstrip("/") + "/"
-    return list(dict.fromkeys(url for url in (*after_sign_in, verification, issuer) if run.recorder.is_allowed(url)))
+    named = dict.fromkeys(url for url in (*after_sign_in, verification, issuer) if run.recorder.is_allowed(url))
+    # An address that holds a code is no page to come back to: by now the code is a wrong one, which a limit counts.
+    return [url for url in named if not run.redactor.labels_in(url)]
 
 
 @dataclass(frozen=True)
@@ -523,8 +525,16 @@ def approve_expired(run: Run, device: DeviceAuthorization) -> Late:
     """Enter the code of a request that has expired, and approve if the pages let the owner."""
     counted(run, device.kind, "approve")
     who = owner(run)
-    entered = who.type_code(device.verification_uri, device.user_code)
+    entered = entered_late(run, device)
     return Late(device, who.decide(entered, words(run, "approve")).end if who.is_decision(entered) else entered)
+
+
+def entered_late(run: Run, device: DeviceAuthorization) -> Visit:
+    """Return what the code of a request that has expired was answered: entered once, as a limit may count it."""
+    return run.once(
+        f"the entry of an expired code, {device.kind}",
+        lambda: owner(run).type_code(device.verification_uri, device.user_code),
+    )
 
 
 def judge_expired(judge: Judgement, run: Run, late: Late) -> None:
@@ -553,16 +563,14 @@ def enter_three(run: Run, expired: DeviceAuthorization) -> Answered:
     prepare(run, MCP)
     denied = start(run, run.client(), MCP)
     decide(run, denied, "deny")
-    codes = {
-        "unknown": wrong_code(denied.user_code),
-        "expired": expired.user_code,
-        "decided": denied.user_code,
+    unknown = wrong_code(denied.user_code)
+    who, uri = owner(run), denied.verification_uri
+    visits = {
+        "unknown": (unknown, who.type_code(uri, unknown)),
+        "expired": (expired.user_code, entered_late(run, expired)),
+        "decided": (denied.user_code, who.type_code(uri, denied.user_code)),
     }
-    answered = {}
-    for what, code in codes.items():
-        visit = owner(run).type_code(denied.verification_uri, code)
-        answered[what] = (shape_of(visit, code), _elapsed(visit))
-    return answered
+    return {what: (shape_of(visit, code), _elapsed(visit)) for what, (code, visit) in visits.items()}
 
 
 def decide_two(run: Run) -> Answered:

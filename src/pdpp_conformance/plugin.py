@@ -208,7 +208,7 @@ class Session:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Mark each scenario with its requirements' levels; what takes its time goes last."""
+        """Mark each scenario with its requirements' levels; what takes its time, or wears a limit out, goes last."""
         from pdpp_conformance.feature_files import ScenarioFacts, scenario_items
 
         for item in scenario_items(items):
@@ -225,7 +225,10 @@ class Session:
         if self._config.getoption("shuffle"):
             random.Random(self.seed).shuffle(items)  # noqa: S311 - an order is no secret
         items.sort(
-            key=lambda item: [item.get_closest_marker(tag) is not None for tag in ("fuzzed", "expires", "paced")]
+            key=lambda item: [
+                *(item.get_closest_marker(tag) is not None for tag in _LAST),
+                item.get_closest_marker(_FIRST) is None,
+            ]
         )
 
     @pytest.hookimpl(trylast=True)
@@ -708,6 +711,12 @@ class Session:
         why = ("the run ended before its scenarios did", "a run that comes to its end")
         return {row: why for facts in self._selected if facts.id not in done for row in facts.requirement_ids}
 
+
+_LAST = ("limit", "fuzzed", "expires", "paced")
+"""What is judged last, the first of them at the very end: what wears out a limit, and what takes its time."""
+
+_FIRST = "wrong_code"
+"""What enters codes that lead nowhere: a limit counts them, and has ended when codes that expired are entered."""
 
 _RANKS = ("must", "profile", "should", "derived", "advisory")
 """The levels' markers, what must hold first."""
