@@ -13,6 +13,7 @@ from pdpp.cleanup import cleanup
 from pdpp.ending import end
 from pdpp.replay import replay
 from pdpp.setup_commands import connect, mcp_proxy, owner_agent, token
+from pdpp.summary import summary
 from pdpp.target import app as target_app
 from pdpp.window import window
 
@@ -47,6 +48,7 @@ app = typer.Typer(
 app.add_typer(window, name="window")
 app.command()(cleanup)
 app.command()(replay)
+app.command()(summary)
 
 app.add_typer(target_app)
 
