@@ -129,7 +129,7 @@ class TestPoliteness:
         politeness.before("http://a/")
         politeness.count()
         politeness.before("http://a/")
-        with pytest.raises(Blocked, match=r"limits.requests: 6 in the target file") as blocked:
+        with pytest.raises(Blocked, match=r"--max-requests 6, or limits.requests: 6 in the target file") as blocked:
             politeness.before("http://a/")
         assert blocked.value.reason == "the run has made the 3 requests that it may make"
         politeness.begin_cleaning_up()

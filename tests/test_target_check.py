@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from pdpp.command import app
 from pdpp_conformance.catalogue import Catalogue, read_catalogue
 from pdpp_conformance.foresight import Foreseen, Words, foresee, scenarios_below
+from pdpp_conformance.fuzzing_plan import fuzzed_rows, fuzzing_line
 from pdpp_conformance.plan import plan
 from pdpp_conformance.specification import specification_root
 from pdpp_conformance.target import ApproverWords, ClientToUse, Credentials, Limits, Target, TargetError, read_target
@@ -69,7 +71,8 @@ class TestPlan:
         assert (there.most_requests, there.per_second, there.is_short) == (300, 10.0, True)
         first, second = there.lines
         assert "about 1879 requests, at most 300, 10 a second" in first
-        assert "limits.requests: 2254 in the target file" in second
+        assert "--max-requests 2300, or limits.requests: 2300 in the target file" in second
+        assert there.come_to == 64
         here = plan(Target(base_url="http://127.0.0.1:8080"), rows=236, scenarios=542, waits=26, max_wait=60)
         assert (here.most_requests, here.per_second, here.is_short) == (None, None, False)
         told = plan(
@@ -80,6 +83,24 @@ class TestPlan:
             max_wait=1,
         )
         assert told.is_short
+
+
+class TestFuzzing:
+    def test_only_where_it_is_allowed(self, catalogue: Catalogue) -> None:
+        """What would be sent, where and for what, is said whether it is allowed or not; an option is leave enough."""
+        off = fuzzing_line(ABLE, catalogue)
+        assert off.startswith("fuzzing: off, as nobody allowed it: ERR-01, ERR-02")
+        allowed = replace(ABLE, limits=Limits(allow_fuzzing=True))
+        assert fuzzing_line(allowed, catalogue).startswith(
+            "fuzzing: up to 2,825 generated requests to 7 endpoints (token,"
+        )
+        assert fuzzing_line(ABLE, catalogue, 1).startswith("fuzzing: up to 1,745 generated requests")
+        assert fuzzing_line(allowed, catalogue, 0).startswith("fuzzing: off (--fuzz-examples 0)")
+
+    def test_which_rows(self, catalogue: Catalogue) -> None:
+        """PDPP's own are none of the standards' profile."""
+        assert "CHG-13" in fuzzed_rows(ABLE, catalogue)
+        assert "CHG-13" not in fuzzed_rows(replace(ABLE, profile="rfc8628"), catalogue)
 
 
 class TestCommand:
@@ -99,6 +120,7 @@ class TestCommand:
             r"BLOCKED +\d+: there are no introspection credentials",
             r"BLOCKED +\d+: it needs a second client, and the file names one: longview",
             r"plan: \d+ requirements",
+            r"fuzzing: off, as nobody allowed it: ERR-01, .* limits.allow_fuzzing: true .* up to 2,825 generated",
             r"removes +every token",
         ):
             assert re.search(line, told.output), line

@@ -153,6 +153,7 @@ def send(session: BrowserSession, recorder: Recorder, request: DecisionRequest) 
     headers = {"content-type": media_type, "origin": own, "sec-fetch-site": "same-origin", **request.headers}
     if not recorder.is_allowed(request.url):
         raise Blocked("the page sends its decision to an origin that is not under test", unblock="a page that does not")
+    recorder.politeness.before(request.url)
     try:
         received = session.context.request.fetch(
             request.url, method="POST", headers=headers, data=body, max_redirects=0, fail_on_status_code=False

@@ -34,6 +34,7 @@ def ageing(run: Run) -> Ageing:
 
 
 def _ageing(run: Run) -> Ageing:
+    run.needs_pdpp("an MCP resource")
     token = run.client_token()
     served = require_served(run)
     return Ageing(token, served, run.waiting.now() + token.lifetime)

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pdpp_conformance.exchange import Answer, Exchange, Recorder
-from pdpp_conformance.verdict import Unmet
+from pdpp_conformance.bounded_http import trusting
+from pdpp_conformance.exchange import Answer, Exchange, OffLimits, Recorder, origin_of
+from pdpp_conformance.verdict import Conclusion, Unmet
 
 HANDSHAKE_REVISION = "2025-11-25"
 STATELESS_REVISION = "2026-07-28"
@@ -236,6 +237,10 @@ def sdk_smoke(
 
     Args:
         mode: the SDK's connect mode: ``legacy`` for the handshake, or a stateless revision.
+
+    Raises:
+        Blocked: the run's requests are used up.
+        OffLimits: the SDK was led to another origin than the deployment's; nothing was sent there.
     """
     from anyio.from_thread import start_blocking_portal
 
@@ -248,8 +253,19 @@ async def _sdk_smoke(
     recorder: Recorder, url: str, bearer: str, mode: str, tool: str, arguments: Mapping[str, Any], actor: str
 ) -> SdkSmoke:
     import httpx2
+    from anyio import to_thread
     from mcp.client.client import Client
     from mcp.client.streamable_http import streamable_http_client
+
+    refused: list[Conclusion | OffLimits] = []
+
+    async def admit(request: httpx2.Request) -> None:
+        asked = str(request.url)
+        try:
+            await to_thread.run_sync(_admit, recorder, asked)
+        except (Conclusion, OffLimits) as refusal:
+            refused.append(refusal)
+            raise
 
     async def keep(response: httpx2.Response) -> None:
         whole = response.headers.get("content-type", "").startswith("application/json")
@@ -274,7 +290,11 @@ async def _sdk_smoke(
 
     smoke = SdkSmoke()
     async with httpx2.AsyncClient(
-        headers={"Authorization": f"Bearer {bearer}"}, timeout=10, event_hooks={"response": [keep]}, trust_env=False
+        headers={"Authorization": f"Bearer {bearer}"},
+        timeout=10,
+        event_hooks={"request": [admit], "response": [keep]},
+        trust_env=False,
+        verify=trusting(recorder.authorities),
     ) as http_client:
         try:
             transport = streamable_http_client(url, http_client=http_client)
@@ -285,7 +305,16 @@ async def _sdk_smoke(
                 smoke.called, smoke.is_error, smoke.structured = tool, bool(result.is_error), result.structured_content
         except Exception as error:  # whatever the SDK stumbles over is the observation
             smoke.problem = _innermost(error)
+    if refused:
+        raise refused[0]
     return smoke
+
+
+def _admit(recorder: Recorder, url: str) -> None:
+    """Wait for a request's turn, as :meth:`Recorder.send` does; the request carries a bearer."""
+    if not recorder.is_allowed(url):
+        raise OffLimits(f"the SDK was led to {origin_of(url)}, which is not the origin under test")
+    recorder.politeness.before(url)
 
 
 def _innermost(error: BaseException) -> str:

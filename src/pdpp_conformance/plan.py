@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pdpp_conformance.exchange import is_loopback
-from pdpp_conformance.politeness import Politeness
+from pdpp_conformance.politeness import Politeness, more_requests
 from pdpp_conformance.target import Target
 
 DEFAULT_MOST_REQUESTS = 300
@@ -42,6 +42,18 @@ class Plan:
         return self.most_requests is not None and self.most_requests < self.requests
 
     @property
+    def come_to(self) -> int:
+        """How many scenarios the requests that are allowed will do for, about."""
+        if self.most_requests is None:
+            return self.scenarios
+        return max(0, round((self.most_requests - REQUESTS_BEFORE) / REQUESTS_PER_SCENARIO))
+
+    @property
+    def enough(self) -> int:
+        """How many requests will do, some to spare."""
+        return -(-self.requests * 6 // 500) * 100
+
+    @property
     def lines(self) -> Sequence[str]:
         """The plan in sentences."""
         most = "" if self.most_requests is None else f", at most {self.most_requests}"
@@ -53,8 +65,8 @@ class Plan:
         ]
         if self.is_short:
             told.append(
-                f"not everything fits into {self.most_requests} requests: what must hold is judged first and the rest "
-                f"is BLOCKED; limits.requests: {self.requests + self.requests // 5} in the target file allows all of it"
+                f"not everything fits into {self.most_requests} requests: what must hold is judged first, and the rest "
+                f"will be BLOCKED; for all of it: {more_requests(self.enough)}"
             )
         return told
 

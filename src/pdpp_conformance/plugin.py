@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pdpp_conformance.feature_files import ScenarioFacts
     from pdpp_conformance.journal import Journal
     from pdpp_conformance.judging_again import JudgedAgain
+    from pdpp_conformance.plan import Plan
     from pdpp_conformance.results import RowResult, ScenarioResult
     from pdpp_conformance.run import Run
     from pdpp_conformance.target import Target
@@ -59,6 +60,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--target", metavar="FILE", type=Path, help="what discovery cannot know; see targets/example.yaml")
     group.addoption("--approver", choices=("browser", "http", "manual", "none"), help="who plays the owner (browser)")
     group.addoption("--max-wait", metavar="SECONDS", type=float, help="how long the run may really wait in all (60)")
+    group.addoption(
+        "--max-requests",
+        metavar="N",
+        type=_count,
+        help="how many requests the run may make in all (300 at another machine)",
+    )
     group.addoption(
         "--fail-on",
         choices=[level.value for level in FailOn],
@@ -175,6 +182,8 @@ class Session:
         self._messages: list[str] = []
         self._faults: list[str] = []
         self._unreachable = False
+        self._out_of_reach: frozenset[str] = frozenset()
+        """Tags of what takes its time and will not be come to within the requests that the run may make."""
         self._exit_status: int | None = None
         """What the run ends with where it could not begin."""
         self._report: dict[str, Any] | None = None
@@ -268,7 +277,11 @@ class Session:
             return self._open_run(self._run)
         try:
             target = read_target(
-                option("target"), base_url=option("base_url"), approver=option("approver"), max_wait=option("max_wait")
+                option("target"),
+                base_url=option("base_url"),
+                approver=option("approver"),
+                max_wait=option("max_wait"),
+                max_requests=option("max_requests"),
             )
         except TargetError as error:
             raise pytest.UsageError(str(error)) from None
@@ -280,9 +293,10 @@ class Session:
             self._messages.append(str(error))
             self._exit_status = ExitStatus.NOT_CONFORMANT
             return False
-        if target.base_url is not None:
-            self._plan(target, session.items)
+        planned = None if target.base_url is None else self._plan(target, session.items)
         self._run = Run(target, self._report_dir, self._tell, journal)
+        if planned is not None:
+            self._run.recorder.politeness.enough = planned.enough
         self._run.window = self._window
         return self._open_run(self._run) and self._declare_bundled_window(self._run)
 
@@ -306,7 +320,7 @@ class Session:
             ("paced", run.begin_conversations),
             ("expires", run.start_expiring),
         ):
-            if any(tag in facts.tags for facts in self._selected):
+            if tag not in self._out_of_reach and any(tag in facts.tags for facts in self._selected):
                 try:
                     start()
                 except Exception as error:
@@ -376,7 +390,7 @@ class Session:
         about = {"base_url": target.base_url, "approver": target.approver.kind, "window": window_id}
         return Journal.begin(self._report_dir, about)
 
-    def _plan(self, target: Target, items: list[pytest.Item]) -> None:
+    def _plan(self, target: Target, items: list[pytest.Item]) -> Plan:
         """Tell what the run will cost the deployment; where not all of it may be spent, what must hold comes first."""
         from pdpp_conformance.plan import plan
         from pdpp_conformance.run import max_wait_of
@@ -390,14 +404,24 @@ class Session:
             waits=waits,
             max_wait=max_wait_of(target),
         )
-        for line in planned.lines:
+        told = list(planned.lines)
+        if any("fuzzed" in facts.tags for facts in self._selected):
+            from pdpp_conformance.fuzzing_plan import fuzzing_line
+
+            told.append(fuzzing_line(target, self._catalogue, self._config.getoption("fuzz_examples")))
+        for line in told:
             self._tell(line)
         if planned.is_short:
             items.sort(
-                key=lambda item: min(
-                    (_RANKS.index(mark.name) for mark in item.iter_markers() if mark.name in _RANKS), default=0
+                key=lambda item: (
+                    min((_RANKS.index(mark.name) for mark in item.iter_markers() if mark.name in _RANKS), default=0),
+                    item.get_closest_marker(_MOST_TELLING) is None,
                 )
             )
+            come_to = items[: planned.come_to]
+            takes_time = ("expires", "paced")
+            self._out_of_reach = frozenset(takes_time) - {mark.name for item in come_to for mark in item.iter_markers()}
+        return planned
 
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
         self._signal = self._signal or signal.Signals(signum).name
@@ -539,6 +563,8 @@ class Session:
             raise KeyboardInterrupt  # the first one was lost in a callback of the browser's driver
         run = self._run
         result = self._results[item.nodeid] = ScenarioResult(facts)
+        politeness = run.recorder.politeness
+        politeness.refused = None
         before, waited, started = len(run.recorder.exchanges), run.waiting.waited_s, time.monotonic()
         run.recorder.scenario = facts.id
         random.seed(f"{self.seed}:{facts.id}")
@@ -549,6 +575,9 @@ class Session:
             run.recorder.scenario = None
             result.duration_s = time.monotonic() - started
             result.waited_s = run.waiting.waited_s - waited
+            if politeness.refused is not None:
+                # Whatever it made of that: what would have been answered was not seen.
+                result.cut_short(politeness.refused.reason, politeness.refused.unblock)
             if run.replayed is not None:
                 run.replayed.catch_up_with(facts.id)
             own = [exchange.number for exchange in run.recorder.exchanges[before:] if exchange.scenario == facts.id]
@@ -664,6 +693,7 @@ class Session:
             objections=objections,
         )
         found = getattr(run, "discovery", None)
+        made = run.recorder.politeness.made
         waiting = getattr(run, "waiting", None)
         ended = time.time()
         if self._window is not None:
@@ -686,12 +716,13 @@ class Session:
             "duration_s": round(time.monotonic() - self._started_monotonic, 2),
             "waited_s": round(waiting.waited_s, 2) if waiting else 0.0,
             "max_wait_s": None if run.bundled is not None else run.max_wait,
+            "requests": {"made": made, "most": run.recorder.politeness.most_requests},
             "seed": self.seed,
             "fail_on": self._fail_on.value,
             "outcome": outcome.word,
             "exit_status": outcome.exit_status,
             "interrupted": self._signal,
-            "messages": [*self._messages, *objections],
+            "messages": [*self._messages, *objections, *_left_by_limit(rows, run)],
             "faults": list(self._faults),
             "window": None if self._window_record is None else self._window_record.to_json(),
             "discovery": {"documents": _documents(found) if found else []},
@@ -715,6 +746,9 @@ class Session:
 _LAST = ("limit", "fuzzed", "expires", "paced")
 """What is judged last, the first of them at the very end: what wears out a limit, and what takes its time."""
 
+_MOST_TELLING = "live_gate"
+"""What is judged first where not everything can be: what the gate after a deploy consists of."""
+
 _FIRST = "wrong_code"
 """What enters codes that lead nowhere: a limit counts them, and has ended when codes that expired are entered."""
 
@@ -732,6 +766,24 @@ def _as_conclusion(error: BaseException | None) -> BaseException | None:
     if isinstance(error, OffLimits):
         return Blocked(str(error), unblock="metadata whose URLs lie on the deployment's own origins")
     return error
+
+
+def _left_by_limit(rows: Sequence[RowResult], run: Run) -> list[str]:
+    """Say in one sentence how many requirements the limit of requests left unjudged, and what would do."""
+    from pdpp_conformance.politeness import UsedUp, more_requests
+
+    politeness = run.recorder.politeness
+    if politeness.most_requests is None:
+        return []
+    spent = UsedUp(politeness.most_requests, 0).reason
+    left = [row for row in rows if row.verdict is Verdict.BLOCKED and spent in (row.reason or "")]
+    if not left:
+        return []
+    enough = politeness.enough or politeness.most_requests * 2
+    return [
+        f"{len(left)} requirements were left BLOCKED by the limit of {politeness.most_requests} requests; "
+        f"{more_requests(enough)} lets all of them be judged"
+    ]
 
 
 def _index(steps: Sequence[Any], step: Any) -> int:

@@ -20,6 +20,23 @@ BURST_SECONDS = 2.0
 """So many seconds' worth of requests may come at once: requests that race each other have to."""
 
 
+class UsedUp(Blocked):
+    """The run has made all the requests that it may make.
+
+    Args:
+        most: how many that are.
+        enough: how many would do.
+    """
+
+    def __init__(self, most: int, enough: int) -> None:
+        super().__init__(f"the run has made the {most} requests that it may make", unblock=more_requests(enough))
+
+
+def more_requests(enough: int) -> str:
+    """Say how a run may make so many requests."""
+    return f"--max-requests {enough}, or limits.requests: {enough} in the target file"
+
+
 class Politeness:
     """Counts and paces a run's requests.
 
@@ -39,6 +56,10 @@ class Politeness:
         self.made = 0
         """How many requests were made so far."""
         self.most_requests = most_requests
+        self.enough: int | None = None
+        """How many would do for the whole run, where that is known."""
+        self.refused: UsedUp | None = None
+        """Why a request was not made, if one was not."""
         self._per_second = per_second
         self._now = now
         self._sleep = sleep
@@ -96,10 +117,8 @@ class Politeness:
                 unblock="a deployment that answers there",
             )
         if self.most_requests is not None and self.made >= self.most_requests and not self._cleaning_up:
-            raise Blocked(
-                f"the run has made the {self.most_requests} requests that it may make",
-                unblock=f"limits.requests: {self.most_requests * 2} in the target file, or more",
-            )
+            self.refused = UsedUp(self.most_requests, self.enough or self.most_requests * 2)
+            raise self.refused
 
     def _turn(self) -> float:
         """Take a turn; return how many seconds away it is (GCRA, a leaky bucket that lets a burst through)."""

@@ -101,6 +101,10 @@ class ScenarioResult:
         if not self.unmet:
             self.verdict, self.reason, self.unblock = Verdict.BLOCKED, reason, unblock
 
+    def cut_short(self, reason: str, unblock: str) -> None:
+        """Take back whatever was concluded, unmet or not, because part of what it would rest on was not asked."""
+        self.verdict, self.unmet, self.reason, self.unblock = Verdict.BLOCKED, False, reason, unblock
+
     def verdict_at(self, level: Level) -> Verdict:
         """The verdict as a requirement of that level has it."""
         if not self.unmet:

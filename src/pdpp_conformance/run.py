@@ -115,6 +115,7 @@ class Run:
         self.second_origin: SecondOrigin | None = None
         """From whose pages the deployment is attacked, once a scenario needed it."""
         self._to_end: list[Callable[[], None]] = []
+        self._mcp_sessions: list[McpSession] = []
         self.conversations = Conversations(self)
         self.patience = Patience(self.pause)
         """With the owner's pages, of everybody who visits them by form."""
@@ -213,6 +214,8 @@ class Run:
         self.recorder.scenario = None
         self.recorder.politeness.begin_cleaning_up()
         self.conversations.stop()
+        if self.bundled is None and self._record is None:
+            self._end_mcp_sessions()
         try:
             if hasattr(self, "discovery") and self.bundled is None and self._record is None:
                 from pdpp_conformance.cleanup_owner import OwnerOfRun
@@ -227,6 +230,12 @@ class Run:
             self.recorder.close()
             if self.bundled is not None:
                 self.bundled.stop()
+
+    def _end_mcp_sessions(self) -> None:
+        """End the conversations that the MCP resource keeps, while their bearers are good."""
+        for session in self._mcp_sessions:
+            with suppress(Conclusion, OffLimits):
+                session.end()
 
     def at_end(self, end: Callable[[], None]) -> None:
         """Let ``end`` be called when the run is over: it ends what a scenario started."""
@@ -520,9 +529,11 @@ class Run:
             NotApplicable: the target's profile has none.
         """
         self.needs_pdpp("an MCP resource")
-        return McpSession(
+        session = McpSession(
             self.recorder, self.discovery.mcp_resource, bearer, actor=actor, revision=self.target.mcp_revision
         )
+        self._mcp_sessions.append(session)
+        return session
 
     def needs_pdpp(self, what: str) -> None:
         """Let a scenario go on that needs something of PDPP's to see whether a standard's rule is kept.

@@ -109,6 +109,7 @@ def read_target(
     base_url: str | None,
     approver: ApproverKind | None,
     max_wait: float | None,
+    max_requests: int | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Target:
     """Put the target together: the file, then the environment, then the options, the later winning.
@@ -137,7 +138,11 @@ def read_target(
         mcp_revision=content.get("mcp_revision"),
         repository=_folder(content["repository"], path) if path and "repository" in content else None,
         console=_checked_url(content["console"], "console") if "console" in content else None,
-        limits=replace(limits, max_wait=max_wait) if max_wait is not None else limits,
+        limits=replace(
+            limits,
+            max_wait=limits.max_wait if max_wait is None else max_wait,
+            requests=limits.requests if max_requests is None else max_requests,
+        ),
         certification_authorities=_authorities(content, path, environment),
         window=content.get("window", {}),
         attestations=content.get("attestations", {}),

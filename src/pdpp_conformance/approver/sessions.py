@@ -17,7 +17,7 @@ from pdpp_conformance.approver.certificates import trusting_args
 from pdpp_conformance.approver.chromium import chromium_args, find_chromium
 from pdpp_conformance.approver.guard import Guard
 from pdpp_conformance.approver.page_reader import first_line, read_page
-from pdpp_conformance.exchange import Exchange, Recorder
+from pdpp_conformance.exchange import Exchange, Recorder, origin_of
 from pdpp_conformance.patience import TOO_MANY_REQUESTS, Patience, Refusal
 from pdpp_conformance.verdict import Blocked
 
@@ -255,7 +255,8 @@ class BrowserSession:
     def _note_request(self, request: Request) -> None:
         self.requested.append(Requested(request.url, request.headers.get("referer")))
         self.requests += 1
-        self._chromium.recorder.politeness.count()
+        if origin_of(request.url) in self._chromium.recorder.origins:
+            self._chromium.recorder.politeness.count()
         del self.requested[:-MOST_REMEMBERED_REQUESTS]
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from pdpp_conformance.report import summary
 from pdpp_conformance.report.findings import BlockedGroup, Finding, Row, blocked, findings, known_deviations
-from pdpp_conformance.report.text import duration, one_line, plain, sentence_of
+from pdpp_conformance.report.text import counted, duration, one_line, plain, sentence_of
 
 _VALUE_LIMIT = 400
 _LIST_LIMIT = 24
@@ -144,7 +144,9 @@ class _Block:
             f"{len(ids)} {summary.VERDICT_WORDS[verdict]}" + ("" if verdict == "PASS" else f" ({', '.join(ids)})")
             for verdict, ids in summary.task_summary(run["tasks"])
         )
-        took = ("took", f"{duration(run['duration_s'])}{waited}")
+        requests = run.get("requests")
+        asked = "" if requests is None or run["target"]["bundled"] else f"; {counted(requests['made'], 'request')}"
+        took = ("took", f"{duration(run['duration_s'])}{waited}{asked}")
         self._pairs([("tasks", tasks), took] if tasks else [took])
         # A path is copied or clicked, so it is never broken into lines.
         label = f"{'':{_INDENT}}{'report':{_LABEL_WIDTH}}"

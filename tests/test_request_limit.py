@@ -1,0 +1,72 @@
+"""The number of requests that a run may make: all are counted, and what is not asked any more is no verdict."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pdpp_conformance.exchange import OffLimits, Recorder
+from pdpp_conformance.mcp_client import SdkSmoke, sdk_smoke
+from pdpp_conformance.politeness import Politeness, UsedUp
+from pdpp_conformance.redaction import Redactor
+from tests.loopback import listening
+from tests.test_serve import SECRETS_GIVEN, serving
+from tests.vacuous_targets import Vacuous
+from tests.whole_runs import run_specification
+
+LIMIT = 60
+
+
+def smoke(recorder: Recorder, url: str) -> SdkSmoke:
+    return sdk_smoke(recorder, url, "a bearer", mode="legacy", tool="query_records", arguments={}, actor="the SDK")
+
+
+def test_the_sdk_is_counted() -> None:
+    """Each request of the MCP SDK's client is one of the run's; beyond the limit none is sent, and it is told why."""
+    with listening(Vacuous) as url, closing(Recorder(Redactor(), politeness=Politeness(1))) as recorder:
+        recorder.allow_origin(url)
+        assert smoke(recorder, f"{url}/mcp").problem is not None
+        assert (recorder.politeness.made, len(recorder.exchanges)) == (1, 1)
+        with pytest.raises(UsedUp, match="the 1 requests that it may make"):
+            smoke(recorder, f"{url}/mcp")
+        assert len(recorder.exchanges) == 1
+
+
+def test_the_sdk_stays_at_the_deployment() -> None:
+    """Its bearer goes to no other origin."""
+    with listening(Vacuous) as url, closing(Recorder(Redactor())) as recorder:
+        with pytest.raises(OffLimits):
+            smoke(recorder, f"{url}/mcp")
+        assert recorder.exchanges == []
+
+
+def test_a_run_that_uses_them_up(tmp_path: Path) -> None:
+    """What must hold is judged while there are requests; the rest is BLOCKED, by number and with what would do."""
+    (tmp_path / "target.yaml").write_text(yaml.safe_dump({"limits": {"requests": LIMIT}}), "utf-8")
+    database = f"sqlite:///{tmp_path / 'pdpp.sqlite3'}"
+    with serving("--port", "0", "--database", database, **SECRETS_GIVEN) as server:
+        given = ["--base-url", server.url, "--target", str(tmp_path / "target.yaml"), "--approver", "http"]
+        status = run_specification(
+            tmp_path / "report", [*given, "-m", "live_gate"], {**SECRETS_GIVEN, "XDG_STATE_HOME": str(tmp_path)}
+        )
+    run = json.loads((tmp_path / "report" / "run.json").read_bytes())
+    assert status == 6
+    assert (run["requests"]["most"], run["residue"], run["faults"]) == (LIMIT, [], [])
+    assert run["requests"]["made"] >= LIMIT
+    verdicts = {row["id"]: row["verdict"] for row in run["requirements"]}
+    assert not {"FAIL", "WARN", "ERROR"} & set(verdicts.values())
+    left = [row for row in run["requirements"] if "requests that it may make" in (row["reason"] or "")]
+    assert left
+    assert all(row["verdict"] == "BLOCKED" for row in left)
+    (told,) = (message for message in run["messages"] if "BLOCKED by the limit" in message)
+    assert re.fullmatch(
+        rf"{len(left)} requirements were left BLOCKED by the limit of {LIMIT} requests; --max-requests (\d+), "
+        r"or limits\.requests: \1 in the target file lets all of them be judged",
+        told,
+    )
+    assert verdicts["ASM-04"] == "PASS"
