@@ -113,7 +113,7 @@ def _ageing_active(run: Run) -> Active:
         aged = ageing(run)
         active = Active(aged.token, aged.expires_at)
     except NotApplicable:  # nothing to use it at, which introspection has no need of
-        token = run.client_token()
+        token = run.granted(run.one_stream(), run.client_of_its_own("a token that ages"))
         active = Active(token, run.waiting.now() + token.lifetime)
     require_active(run, active.token)
     return active

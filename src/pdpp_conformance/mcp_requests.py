@@ -42,7 +42,12 @@ def is_served(answer: Answer) -> bool:
 
 
 def send(run: Run, request: McpRequest, headers: Headers = (), *, query: str = "", actor: str = "a bearer") -> Answer:
-    """Send a request to the MCP resource; nothing is presented but what stands in ``headers`` and ``query``."""
+    """Send a request to the MCP resource; nothing is presented but what stands in ``headers`` and ``query``.
+
+    Raises:
+        NotApplicable: the target's profile has none.
+    """
+    run.needs_pdpp("an MCP resource")
     return run.recorder.send(
         "POST",
         run.discovery.mcp_resource + query,

@@ -10,13 +10,13 @@ from http.cookiejar import Cookie
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pdpp_conformance.exchange import Answer, is_loopback, origin_of
-from pdpp_conformance.html_pages import Choice, with_values
+from pdpp_conformance.html_pages import Choice, ticked, with_values
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.owner_decisions import owner, sign_out, visitor
 from pdpp_conformance.patience import TurnedAway
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Blocked, NotApplicable
-from pdpp_conformance.visitor import Visit, Visitor, resolve
+from pdpp_conformance.visitor import MOST_PAGES, Visit, Visitor, resolve
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _CSRF = re.compile(r"csrf|xsrf", re.IGNORECASE)
@@ -32,11 +32,22 @@ _STRANGER = "elsewhere.example"
 
 
 def sign_in_page(run: Run, who: Visitor) -> Visit:
-    """Go where the owner is asked to sign in, at the verification URI or after a code was entered, and stop there."""
+    """Go where the owner is asked to sign in, and stop there.
+
+    That may be at the verification URI, after a code was entered, or after it was confirmed.
+    """
     device = run.client().start("trusted_owner_agent")
-    visit = who.open(device.verification_uri)
-    if visit.page.sign_in is None and visit.page.code_entry is not None:
-        visit = who.enter(visit, device.user_code, signing_in=False)
+    visit, entered = who.open(device.verification_uri), False
+    for _ in range(MOST_PAGES):
+        further = visit.page.offers(run.target.approver.proceed, links=False)
+        if visit.page.sign_in is not None:
+            break
+        if visit.page.code_entry is not None and not entered:
+            visit, entered = who.enter(visit, device.user_code, signing_in=False), True
+        elif further is not None and entered:
+            visit = who.press(further.filled(ticked))
+        else:
+            break
     return visit
 
 

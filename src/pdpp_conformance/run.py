@@ -108,6 +108,8 @@ class Run:
         self._signed_in = False
         self._shared: dict[str, TokenResponse] = {}
         self._shared_until: dict[str, float] = {}
+        self._asked_about: dict[str, str] = {}
+        """In which part of the run a kept token was last asked about."""
         self._spare: TokenResponse | None = None
         self._made: dict[str, object] = {}
         self._offer: DataOffer | None = None
@@ -380,12 +382,34 @@ class Run:
     def _kept(self, name: str, obtain: Callable[[], TokenResponse]) -> TokenResponse:
         """Return the token of that name; one whose time is over, or nearly so, gives way to another."""
         now = self.waiting.now()
-        if name not in self._shared or now > self._shared_until[name]:
+        if name not in self._shared or now > self._shared_until[name] or self._has_ended(name):
             with self.testimony.making(name):
                 token = self._shared[name] = obtain()
             self._shared_until[name] = now + token.lifetime - min(TOKEN_MARGIN_SECONDS, token.lifetime / 2)
         self.testimony.using(name)
         return self._shared[name]
+
+    def _has_ended(self, name: str) -> bool:
+        """Whether a kept token came to its end together with another, asked once a part of the run.
+
+        PDPP's requests have a grant each. Elsewhere a server may keep one grant for all that a client asked for, and
+        end all of its tokens when one is revoked or replayed (RFC 7009 §2.1, RFC 6749 §10.4).
+        """
+        if self.target.profile == "pdpp" or self._asked_about.get(name) == self.recorder.part:
+            return False
+        self._asked_about[name] = self.recorder.part
+        try:
+            return self.introspect(self._shared[name].access_token).member("active") is False
+        except Blocked:
+            return False  # nobody can be asked
+
+    def client_of_its_own(self, what_for: str) -> OAuthClient:
+        """Return the client of something that has to last, though another client's grants are ended meanwhile.
+
+        Raises:
+            Blocked: only one client is known.
+        """
+        return self.client() if self.target.profile == "pdpp" else self.client(f"the client of {what_for}")
 
     def pause(self, seconds: float, what_for: str) -> None:
         """Wait on the clock that the target is judged by.
@@ -626,11 +650,17 @@ class Run:
     def _expiring_device(self, state: str, kind: Kind) -> DeviceAuthorization:
         if (state, kind) not in self._expiring:
             details = self.one_stream() if kind == "grant_scoped_mcp" else ()
-            device = self.client().start(kind, details)
+            device = self._client_of_expiring().start(kind, details)
             if state == "approved":
                 self.approver.approve(device)
             self._expiring[state, kind] = device
         return self._expiring[state, kind]
+
+    def _client_of_expiring(self) -> OAuthClient:
+        try:
+            return self.client_of_its_own("codes that expire")
+        except Blocked:
+            return self.client()
 
     # -- how the parties are made ------------------------------------------------------------------------------------
 
