@@ -21,6 +21,7 @@ import pytest
 from pdpp_conformance.after_crash import CleanupError, clean_up
 from pdpp_conformance.approver.approver import Approver
 from pdpp_conformance.journal import NAME, Journal, JournalError
+from pdpp_conformance.owner_decisions import owner
 from pdpp_conformance.recording import ReportError, prepare
 from pdpp_conformance.run import Run
 from pdpp_conformance.specification import specification_root
@@ -121,6 +122,14 @@ def on(deployment: Deployment) -> dict[str, int]:
         }
 
 
+def sessions(deployment: Deployment) -> int:
+    """How many sessions of the owner's are signed in."""
+    with deployment.server.parts.store.transaction() as connection:
+        return int(
+            connection.exec_driver_sql("SELECT count(*) FROM owner_sessions WHERE ended_at IS NULL").scalar_one()
+        )
+
+
 NOTHING = {"clients": 0, "grants": 0, "tokens": 0}
 CLIENTS = pytest.mark.parametrize("client", [ClientToUse(), PRE_REGISTERED], ids=["registered", "pre-registered"])
 
@@ -133,8 +142,11 @@ class TestEnds:
         run = making_everything(deployment, tmp_path / "report", client)
         assert on(deployment)["grants"] == 3
         assert on(deployment)["tokens"] >= 4
+        owner(run).code_entry(f"{deployment.issuer}/device")
+        assert sessions(deployment) == 2
         run.close()
         assert (run.residue, on(deployment)) == ([], NOTHING)
+        assert (run.notes, sessions(deployment)) == ([], 0)
         journal = Journal.read(tmp_path / "report")
         assert (journal.ended, journal.open_entries) == (True, [])
         assert list((tmp_path / "state").rglob("keys/*")) == []

@@ -58,7 +58,7 @@ def visitor(
         raise Blocked(
             "nobody plays the owner (--approver none)", unblock="--approver browser or http, and the owner's password"
         )
-    return Visitor(
+    made = Visitor(
         run.recorder,
         run.target.approver,
         run.patience,
@@ -67,6 +67,8 @@ def visitor(
         actor=actor,
         closing=closing,
     )
+    run.visitors.append(made)
+    return made
 
 
 def owner(run: Run) -> Visitor:

@@ -722,7 +722,7 @@ class Session:
             "outcome": outcome.word,
             "exit_status": outcome.exit_status,
             "interrupted": self._signal,
-            "messages": [*self._messages, *objections, *_left_by_limit(rows, run)],
+            "messages": [*self._messages, *objections, *_left_by_limit(rows, run), *run.notes],
             "faults": list(self._faults),
             "window": None if self._window_record is None else self._window_record.to_json(),
             "discovery": {"documents": _documents(found) if found else []},

@@ -206,6 +206,9 @@ class ReplayedOwner:
     def session_cookies(self) -> Sequence[tuple[str, str]]:
         return [(name, value) for name, value in self._next("session_cookies", "")]
 
+    def sessions_of_cookies(self) -> Sequence[Sequence[tuple[str, str]]]:
+        return ()
+
     def close(self) -> None:
         """Nothing was started."""
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pdpp_conformance.bundled import BundledServer
     from pdpp_conformance.journal import Journal
     from pdpp_conformance.second_origin import SecondOrigin
+    from pdpp_conformance.visitor import Visitor
     from pdpp_conformance.window import Window
 
 T = TypeVar("T")
@@ -118,6 +119,10 @@ class Run:
         """From whose pages the deployment is attacked, once a scenario needed it."""
         self._to_end: list[Callable[[], None]] = []
         self._mcp_sessions: list[McpSession] = []
+        self.visitors: list[Visitor] = []
+        """Everybody who visited the owner's pages by form, and may have signed in."""
+        self.notes: list[str] = []
+        """What the operator should know and no requirement tells, a sentence each."""
         self.conversations = Conversations(self)
         self.patience = Patience(self.pause)
         """With the owner's pages, of everybody who visits them by form."""
@@ -223,6 +228,7 @@ class Run:
                 from pdpp_conformance.cleanup_owner import OwnerOfRun
 
                 self.residue = self.cleanup.remove(OwnerOfRun(self))
+                self._leave()
         finally:
             self.cleanup.close()
             for end in reversed(self._to_end):
@@ -232,6 +238,14 @@ class Run:
             self.recorder.close()
             if self.bundled is not None:
                 self.bundled.stop()
+
+    def _leave(self) -> None:
+        """Let the owner sign out of every session."""
+        from pdpp_conformance.owner_departure import leave
+
+        told = leave(self)
+        if told is not None:
+            self.notes.append(told)
 
     def _end_mcp_sessions(self) -> None:
         """End the conversations that the MCP resource keeps, while their bearers are good."""

@@ -125,6 +125,11 @@ class Visitor:
         for cookie in cookies:
             self._jar.jar.set_cookie(copy(cookie))
 
+    def keep_pairs(self, pairs: Iterable[tuple[str, str]], url: str) -> None:
+        """Take over cookies of which name and value are known, as if ``url`` had set them for all of its host."""
+        headers = [("Set-Cookie", f"{name}={value}; Path=/") for name, value in pairs]
+        self._jar.extract_cookies(httpx.Response(200, headers=headers, request=httpx.Request("GET", url)))
+
     def forget(self, cookie: Cookie) -> None:
         """Drop a cookie, if it is there."""
         if any(

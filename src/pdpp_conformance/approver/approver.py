@@ -143,6 +143,10 @@ class Approver(Protocol):
         """Return the owner's cookies at the deployment, names and values."""
         ...
 
+    def sessions_of_cookies(self) -> Sequence[Sequence[tuple[str, str]]]:
+        """Return the cookies of each session that the approver itself may have signed in to."""
+        ...
+
     def close(self) -> None:
         """End whatever the approver started."""
         ...
@@ -178,6 +182,9 @@ class NoApprover:
 
     def session_cookies(self) -> Sequence[tuple[str, str]]:
         raise self._nobody()
+
+    def sessions_of_cookies(self) -> Sequence[Sequence[tuple[str, str]]]:
+        return ()
 
     def close(self) -> None:
         """Nothing was started."""

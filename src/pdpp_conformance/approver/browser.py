@@ -181,6 +181,10 @@ class BrowserApprover:
     def session_cookies(self) -> Sequence[tuple[str, str]]:
         return self.session.cookies()
 
+    def sessions_of_cookies(self) -> Sequence[Sequence[tuple[str, str]]]:
+        browsers = (self, self._elsewhere)
+        return [one.session.held_cookies() for one in browsers if one is not None]
+
     def answer_client(self, url: str, redirect_uri: str, *, approve: bool | None) -> Arrival:
         """Open an authorization request (RFC 6749 §4.1.1), sign in where asked, decide, and follow the way back.
 

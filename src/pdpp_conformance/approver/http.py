@@ -56,6 +56,9 @@ class HttpApprover:
     def session_cookies(self) -> Sequence[tuple[str, str]]:
         return [(cookie.name, cookie.value or "") for cookie in self._visitor.cookies]
 
+    def sessions_of_cookies(self) -> Sequence[Sequence[tuple[str, str]]]:
+        return [self.session_cookies()] if self._visitor.signed_in else []
+
     def visit(self, url: str) -> Page:
         """Open a page as the owner, who signs in where asked."""
         return page_of(self._visitor.sign_in_if_asked(self._visitor.open(url)))

@@ -60,6 +60,9 @@ class ManualApprover:
     def session_cookies(self) -> Sequence[tuple[str, str]]:
         raise _unseen()
 
+    def sessions_of_cookies(self) -> Sequence[Sequence[tuple[str, str]]]:
+        return ()
+
     def close(self) -> None:
         """Nothing was started."""
 

@@ -213,6 +213,14 @@ class BrowserSession:
         except Error as error:
             raise Blocked(f"the browser is gone: {first_line(error)}", unblock="a browser that stays") from None
 
+    def held_cookies(self) -> Sequence[tuple[str, str]]:
+        """Return the cookies where the browser was opened and is still there."""
+        if self._context is None:
+            return []
+        with suppress(Blocked):
+            return self.cookies()
+        return []
+
     def note_responses(self) -> None:
         """Record what the browser asked and got since the last page; pictures and styles are left out."""
         arrived, self._responses[:] = list(self._responses), []
