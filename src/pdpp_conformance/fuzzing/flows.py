@@ -12,8 +12,9 @@ from typing import Any
 from pdpp_conformance.exchange import OffLimits
 from pdpp_conformance.fuzzing.acts import Act
 from pdpp_conformance.fuzzing.flow_model import FlowModel
-from pdpp_conformance.fuzzing.machine import FlowMachine, draw_runs
-from pdpp_conformance.fuzzing.parties import Parties
+from pdpp_conformance.fuzzing.machine import draw_sequences
+from pdpp_conformance.fuzzing.parties import Parties, Seen
+from pdpp_conformance.fuzzing.paths import beaten_paths
 from pdpp_conformance.fuzzing.properties import Judged, judged_in
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Blocked, Conclusion
@@ -23,10 +24,6 @@ FLOW = "flow"
 
 SHRINKING_RUNS = 60
 """How many times a found sequence is tried again to make it shorter."""
-
-
-class _TimeIsUp(BaseException):
-    """The flows have had enough. No ``Exception``: Hypothesis takes those for failures, and tries them again."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +55,12 @@ class Flows:
         self, run: Run, *, runs: int, seed: int, seconds: float, note: Callable[[bytes], object] = len
     ) -> None:
         self._run = run
-        self._runs = runs
+        self._wanted = runs
         self._seed = seed
         self._until = time.monotonic() + seconds
         self._note = note
         self._made = 0
-        self._parties: Parties | None = None
-        self.acts = 0
-        self.finished = 0
-        """Runs that came to their end, without a find and without trouble."""
+        self.runs = 0
         self.requests = 0
         self.answers: Counter[str] = Counter()
         self.judged: Counter[str] = Counter()
@@ -76,88 +70,72 @@ class Flows:
         """The first thing that kept a run from going on."""
         self.cut_short = False
 
-    @property
-    def made(self) -> int:
-        """Runs begun."""
-        return self._made
-
     def everyone(self) -> None:
         """Make all runs.
 
         Raises:
             Conclusion: the deployment gives nothing to make them with.
         """
-        if not self._runs:
-            return
-        self._run.needs_pdpp("flows of both kinds")
-        token = self._run.granted(self._run.one_stream(), self._run.client())
-        refreshes = token.refresh_token is not None
-        has_registration = self._run.discovery.endpoint("registration_endpoint") is not None
-        removes = has_registration and bool(self._run.owner_session_headers())
-        by_hand = self._run.waiting.moved_by_hand
-        sequences: list[list[Act]] = []
-
-        def model() -> FlowModel:
-            return FlowModel(clock_by_hand=by_hand, refreshes=refreshes, removes=removes)
-
-        def machine() -> FlowMachine:
-            if time.monotonic() > self._until:
-                raise _TimeIsUp
-            self._begin()
-            sequences.append([])
-            return FlowMachine(model(), perform)
-
-        def perform(current: FlowModel, act: Act) -> None:
-            self._note(json.dumps(act.to_json(), sort_keys=True).encode("ascii"))
-            sequences[-1].append(act)
-            broken = self._try(current, act)
-            if broken is not None and broken.requirement not in self.found:
-                self.found[broken.requirement] = FoundFlow(broken, list(sequences[-1]))
-
+        model = self._model_maker()
         before = self._run.recorder.politeness.made
-        try:
-            draw_runs(self._runs, self._seed, machine)
-        except _TimeIsUp:
-            self.cut_short = True
+        for acts in self._sequences(model):
+            if time.monotonic() > self._until:
+                self.cut_short = True
+                break
+            self.runs += 1
+            for act in acts:
+                self._note(json.dumps(act.to_json(), sort_keys=True).encode("ascii"))
+            found = self.again(acts, model())
+            if found is not None:
+                self.found.setdefault(found.judged.requirement, found)
         self.requests = self._run.recorder.politeness.made - before
         for requirement, found in self.found.items():
             self.found[requirement] = self._shortest(found, model)
 
-    def again(self, acts: Sequence[Act], model: FlowModel, requirement: str) -> FoundFlow | None:
-        """Do acts once more, as far as they can be done, and return how far it took to break a requirement."""
-        self._begin()
-        done: list[Act] = []
-        for act in acts:
-            if model.allows(act):
-                done.append(act)
-                broken = self._try(model, act)
-                if broken is not None:
-                    return FoundFlow(broken, done) if broken.requirement == requirement else None
-                model.apply(act)
-        return None
+    def _sequences(self, model: Callable[[], FlowModel]) -> list[Sequence[Act]]:
+        """Return what is done: first what shows each rule once, which is left to no chance, then what is drawn."""
+        known = [*beaten_paths(model)][: self._wanted]
+        drawn = draw_sequences(max(self._wanted - len(known), 1), self._seed, model)
+        return [*known, *drawn][: self._wanted]
 
-    def _begin(self) -> None:
+    def _model_maker(self) -> Callable[[], FlowModel]:
+        """Find out what can be done at the deployment at all."""
+        run = self._run
+        run.needs_pdpp("flows of both kinds")
+        refreshes = run.granted(run.one_stream(), run.client()).refresh_token is not None
+        has_registration = run.discovery.endpoint("registration_endpoint") is not None
+        removes = has_registration and bool(run.owner_session_headers())
+        by_hand = run.waiting.moved_by_hand
+        return lambda: FlowModel(clock_by_hand=by_hand, refreshes=refreshes, removes=removes)
+
+    def again(self, acts: Sequence[Act], model: FlowModel) -> FoundFlow | None:
+        """Do acts, as far as they can be done, up to the first that breaks a rule; return how far that was."""
         del self._run.recorder.exchanges[:]  # nobody reads them, and there are thousands
         self._made += 1
-        self._parties = Parties(self._run, self._made)
+        parties = Parties(self._run, self._made)
+        done: list[Act] = []
+        for act in acts:
+            if not model.allows(act):
+                continue
+            try:
+                seen = parties.do(act)
+            except (Conclusion, OffLimits) as problem:
+                self.trouble = self.trouble or f"{act.told}: {problem}"
+                return None
+            done.append(act)
+            broken = self._judge(model, act, seen)
+            if broken is not None:
+                return FoundFlow(broken, done)
+            model.apply(act)
+        return None
 
-    def _try(self, model: FlowModel, act: Act) -> Judged | None:
-        """Do an act; return the rule that it broke. After that, or after trouble, the run is over and does nothing."""
-        if self._parties is None:
-            return None
-        try:
-            seen = self._parties.do(act)
-        except (Conclusion, OffLimits) as problem:
-            self.trouble = self.trouble or f"{act.told}: {problem}"
-            self._parties = None
-            return None
-        self.acts += 1
+    def _judge(self, model: FlowModel, act: Act, seen: Seen) -> Judged | None:
+        """Count what was seen, and return the first rule that it broke."""
         if seen.answer is not None:
             self.answers[seen.answer.summary] += 1
         for judged in judged_in(model, act, seen):
             self.judged[judged.requirement] += 1
             if not judged.kept:
-                self._parties = None
                 return judged
         return None
 
@@ -168,8 +146,9 @@ class Flows:
         while place >= 0 and tries and time.monotonic() < self._until:
             tries -= 1
             fewer = [act for number, act in enumerate(found.acts) if number != place]
-            shorter = self.again(fewer, model(), found.judged.requirement)
-            found = found if shorter is None else shorter
+            shorter = self.again(fewer, model())
+            if shorter is not None and shorter.judged.requirement == found.judged.requirement:
+                found = shorter
             place = min(place, len(found.acts)) - 1
         return found
 
@@ -181,7 +160,7 @@ def done_again(run: Run, acts: Sequence[Act], requirement: str) -> FoundFlow | N
         Blocked: an act cannot be done.
     """
     flows = Flows(run, runs=0, seed=0, seconds=0)
-    found = flows.again(acts, FlowModel(clock_by_hand=run.waiting.moved_by_hand), requirement)
+    found = flows.again(acts, FlowModel(clock_by_hand=run.waiting.moved_by_hand))
     if found is None and flows.trouble:
         raise Blocked(flows.trouble, unblock="a deployment at which the acts of the case can be done")
-    return found
+    return found if found is not None and found.judged.requirement == requirement else None

@@ -150,10 +150,17 @@ class Parties:
         return Seen(self._run.recorder.send("POST", url, actor=held.client.name, bearer=held.pairs[-1][0]))
 
     def _remove_client(self, act: Act) -> Seen:
-        answer = self._run.remove_client(self._client(act.by))
+        client = self._client(act.by)
+        answer = self._run.remove_client(client)
+        if answer is not None and answer.status in (401, 403):  # the session is over: so much time has gone by
+            self._run.approver.visit(self._held_by(client).device.verification_uri)
+            answer = self._run.remove_client(client)
         if answer is None or answer.status not in (200, 204):
             raise Blocked("the client cannot be removed", unblock="an owner who can sign in")
         return Seen(answer)
+
+    def _held_by(self, client: OAuthClient) -> _Held:
+        return next(held for held in self._held.values() if held.client is client)
 
     def _keep(self, held: _Held, answer: Answer, *, paced: bool = False) -> Seen:
         access, refresh = answer.member("access_token"), answer.member("refresh_token")
