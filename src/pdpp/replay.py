@@ -23,7 +23,7 @@ def replay(
         str | None, typer.Option("--base-url", metavar="URL", help="The deployment (default: bundled server).")
     ] = None,
 ) -> None:
-    """Send a request that broke a rule again, and tell whether it still does.
+    """Do again what broke a rule, a request or a sequence of acts, and tell whether it still does.
 
     Exit status: 0 the rule is kept, 1 it is broken, 6 it could not be judged, 7 the target cannot be reached.
     """

@@ -107,6 +107,8 @@ def _boundaries(target: Target, max_wait: float) -> list[str]:
     if limits.requests_per_second is not None:
         told.append(f"at most {limits.requests_per_second:g} requests a second")
     told.append("fuzzing" if limits.allow_fuzzing else "no fuzzing")
+    if limits.flow_runs:
+        told.append(f"at most {limits.flow_runs} flows in any order")
     told.append("guessing of user codes" if limits.allow_code_guessing else "no guessing of user codes")
     told.append("what the run makes it removes at its end")
     return [*told, *target.window.get("boundaries", [])]

@@ -68,6 +68,7 @@ class Limits:
     requests: int | None = None
     requests_per_second: float | None = None
     allow_fuzzing: bool = False
+    flow_runs: int = 0
     allow_code_guessing: bool = False
     accept_residue: bool = False
 

@@ -24,6 +24,8 @@ class Assignment:
     """After how long an endpoint has had enough."""
     whole_seconds: float
     """After how long all of it has."""
+    flow_runs: int = 0
+    """Sequences of acts that the flow is taken through."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class Report:
     """By endpoint: ``requests``, ``answers`` (how often each came), ``generating_s`` and ``sending_s`` of CPU time."""
     found: Sequence[Mapping[str, Any]] = ()
     """The requests whose answers broke a rule, as :class:`pdpp_conformance.fuzzing.session.Found` writes them."""
+    flows: Mapping[str, Any] = field(default_factory=dict)
+    """Of the flows: ``runs``, ``requests``, ``answers`` (how often each came), ``judged`` (how often each requirement
+    was put to the test), ``cut_short`` and ``trouble``, the first thing that kept one from going on; empty where none
+    were wanted."""
     cut_short: Sequence[str] = ()
     """The endpoints whose time was up before all requests were sent."""
     residue: Sequence[Mapping[str, Any]] = ()

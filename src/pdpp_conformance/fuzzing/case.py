@@ -1,4 +1,4 @@
-"""A request that broke a rule, kept: as a line for a shell, as a scenario to add, and as a file to be replayed."""
+"""What broke a rule, kept: a request, as a line for a shell too, or acts in their order; each as a scenario to add."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pdpp_conformance.fuzzing.acts import Act
 from pdpp_conformance.fuzzing.generation import GeneratedRequest
 from pdpp_conformance.fuzzing.placeholders import placeholder, placeholders_in
-from pdpp_conformance.fuzzing.words import ENDPOINTS, RULES
+from pdpp_conformance.fuzzing.words import ENDPOINTS, FLOW_RULES, RULES
 
 FOLDER = "cases"
 SCHEMA = "pdpp-conformance/case/1"
@@ -26,13 +27,14 @@ class CaseError(Exception):
 
 @dataclass(frozen=True)
 class Case:
-    """One kept request and the rule that its answer broke."""
+    """What broke a rule, and the rule: one request, or else acts in their order."""
 
     requirement: str
     expected: str
     observed: str
-    request: GeneratedRequest
     seed: int
+    request: GeneratedRequest | None = None
+    acts: Sequence[Act] = ()
 
 
 def write_cases(folder: Path, found: Sequence[Mapping[str, Any]], seed: int) -> list[Path]:
@@ -68,13 +70,19 @@ def read_case(path: Path) -> Case:
             requirement=str(content["requirement"]),
             expected=str(content["expected"]),
             observed=str(content["observed"]),
-            request=GeneratedRequest.from_json(content["request"]),
             seed=int(content["seed"]),
+            **_what_broke_it(content),
         )
     except OSError as error:
         raise CaseError(f"{path} cannot be read ({error.strerror}); name a file of reports/…/{FOLDER}/") from None
     except (KeyError, TypeError, ValueError, RecursionError):
         raise CaseError(f"{path} is no case of a fuzzing run; name a file of reports/…/{FOLDER}/") from None
+
+
+def _what_broke_it(content: Mapping[str, Any]) -> dict[str, Any]:
+    if "acts" in content:
+        return {"acts": [Act.from_json(act) for act in content["acts"]]}
+    return {"request": GeneratedRequest.from_json(content["request"])}
 
 
 def shell_line(url: str, sent: GeneratedRequest) -> str:
@@ -89,10 +97,29 @@ def shell_line(url: str, sent: GeneratedRequest) -> str:
 
 
 def scenario_of(found: Mapping[str, Any]) -> str | None:
-    """Return a ready-made scenario that sends a found request again, to be added to a feature.
+    """Return a ready-made scenario that does again what was found, to be added to a feature.
 
-    ``None`` for a request that is too long to be read, or that no scenario has words for: its file can be replayed.
+    ``None`` for a request that is too long to be read, or for what no scenario has words: its file can be replayed.
     """
+    return _scenario_of_acts(found) if "acts" in found else _scenario_of_request(found)
+
+
+def _scenario_of_acts(found: Mapping[str, Any]) -> str | None:
+    rule = next((words for words, (row, _) in FLOW_RULES.items() if row == found["requirement"]), None)
+    if rule is None:
+        return None
+    rows = [[act["act"], str(act["request"] or ""), act["by"], act["detail"]] for act in found["acts"]]
+    lines = [
+        f"@{found['requirement']} @negative",
+        f"Scenario: An order of acts that once ended with {_cell(str(found['observed']))[:60]}",
+        "  When the parties of a flow act in this order",
+        *(f"    | {' | '.join(map(_cell, row))} |" for row in [["act", "request", "by", "detail"], *rows]),
+        f"  Then in this order, {rule}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _scenario_of_request(found: Mapping[str, Any]) -> str | None:
     request = found["request"]
     endpoint = next((words for words, operation in ENDPOINTS.items() if operation == request["operation"]), None)
     rule = next((words for words, (row, _) in RULES.items() if row == found["requirement"]), None)

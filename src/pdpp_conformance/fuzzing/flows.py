@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -47,17 +48,17 @@ class Flows:
     """One session of flows.
 
     Args:
-        seconds: after how long it has had enough.
+        until: when it has had enough, on the monotonic clock.
         note: takes each act as JSON, in order, before it is done: the log of what is asked of the deployment.
     """
 
     def __init__(
-        self, run: Run, *, runs: int, seed: int, seconds: float, note: Callable[[bytes], object] = len
+        self, run: Run, *, runs: int, seed: int, until: float = math.inf, note: Callable[[bytes], object] = len
     ) -> None:
         self._run = run
         self._wanted = runs
         self._seed = seed
-        self._until = time.monotonic() + seconds
+        self._until = until
         self._note = note
         self._made = 0
         self.runs = 0
@@ -71,12 +72,14 @@ class Flows:
         self.cut_short = False
 
     def everyone(self) -> None:
-        """Make all runs.
-
-        Raises:
-            Conclusion: the deployment gives nothing to make them with.
-        """
-        model = self._model_maker()
+        """Make all runs."""
+        if not self._wanted:
+            return
+        try:
+            model = self._model_maker()
+        except (Conclusion, OffLimits) as problem:
+            self.trouble = str(problem)
+            return
         before = self._run.recorder.politeness.made
         for acts in self._sequences(model):
             if time.monotonic() > self._until:
@@ -91,6 +94,23 @@ class Flows:
         self.requests = self._run.recorder.politeness.made - before
         for requirement, found in self.found.items():
             self.found[requirement] = self._shortest(found, model)
+
+    def report(self) -> dict[str, Any]:
+        """Return what came of it so far; nothing where nothing was wanted."""
+        if not self._wanted:
+            return {}
+        return {
+            "runs": self.runs,
+            "requests": self.requests,
+            "answers": dict(self.answers),
+            "judged": dict(self.judged),
+            "cut_short": self.cut_short,
+            "trouble": self.trouble,
+        }
+
+    def finds(self) -> list[dict[str, Any]]:
+        """Return what was found so far."""
+        return [found.to_json() for found in self.found.values()]
 
     def _sequences(self, model: Callable[[], FlowModel]) -> list[Sequence[Act]]:
         """Return what is done: first what shows each rule once, which is left to no chance, then what is drawn."""
@@ -159,7 +179,7 @@ def done_again(run: Run, acts: Sequence[Act], requirement: str) -> FoundFlow | N
     Raises:
         Blocked: an act cannot be done.
     """
-    flows = Flows(run, runs=0, seed=0, seconds=0)
+    flows = Flows(run, runs=0, seed=0)
     found = flows.again(acts, FlowModel(clock_by_hand=run.waiting.moved_by_hand))
     if found is None and flows.trouble:
         raise Blocked(flows.trouble, unblock="a deployment at which the acts of the case can be done")

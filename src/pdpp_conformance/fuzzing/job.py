@@ -28,6 +28,8 @@ FOLDER = "fuzzing"
 """Where, in the report folder, the journal of what the fuzzing makes on a deployment lies."""
 
 DEFAULT_EXAMPLES = 25
+FLOW_RUNS = 200
+"""Sequences of acts that the bundled server's flow is taken through; more examples bring more, up to ten times that."""
 ENDPOINT_SECONDS = 30.0
 WHOLE_SECONDS = 120.0
 """How long all of it may take; on an idle machine the default takes a fifth of that."""
@@ -39,6 +41,8 @@ _CLEANING_UP_SECONDS = 60.0
 _MOST_RESULT_BYTES = 16 * 1024 * 1024
 _REQUESTS_FOR_PARTIES = 200
 """Requests that the parties make before the first generated one, and the cleaning up after the last."""
+
+_REQUESTS_OF_A_FLOW = 30
 
 _CORNERS = 1500
 """More requests than have one thing wrong with them, over all endpoints."""
@@ -74,7 +78,8 @@ def assigned_to(target: Target, wish: Wish, report_dir: Path) -> Assignment:
     if examples == 0:
         raise Excluded("no generated requests are wanted (--fuzz-examples 0)")
     owner = replace(target.approver, kind="http" if target.approver.kind in ("browser", "http") else "none")
-    budget = examples * _GENERATORS_AND_ENDPOINTS + _CORNERS + _REQUESTS_FOR_PARTIES
+    flow_runs = _flow_runs(examples) if bundled else target.limits.flow_runs
+    budget = examples * _GENERATORS_AND_ENDPOINTS + _CORNERS + _REQUESTS_FOR_PARTIES + flow_runs * _REQUESTS_OF_A_FLOW
     return Assignment(
         target=replace(target, approver=owner, limits=replace(target.limits, requests=None if bundled else budget)),
         folder=report_dir / FOLDER,
@@ -82,7 +87,12 @@ def assigned_to(target: Target, wish: Wish, report_dir: Path) -> Assignment:
         seed=wish.seed,
         endpoint_seconds=wish.endpoint_seconds,
         whole_seconds=max(WHOLE_SECONDS, WHOLE_SECONDS * examples / DEFAULT_EXAMPLES),
+        flow_runs=flow_runs,
     )
+
+
+def _flow_runs(examples: int) -> int:
+    return min(max(1, FLOW_RUNS * examples // DEFAULT_EXAMPLES), 10 * FLOW_RUNS)
 
 
 class FuzzingJob:

@@ -138,12 +138,13 @@ def draw_sequences(number: int, chance: int, model: Callable[[], FlowModel]) -> 
             raise _Enough
 
     @seed(chance)
-    def machine() -> FlowMachine:
-        return FlowMachine(model(), take)
+    class Drawn(FlowMachine):
+        def __init__(self) -> None:
+            super().__init__(model(), take)
 
     with suppress(_Enough):
         run_state_machine_as_test(
-            machine,
+            Drawn,
             settings=settings(
                 max_examples=number * _TRIES,
                 stateful_step_count=STEPS,

@@ -109,8 +109,10 @@ class Parties:
 
     def _start(self, act: Act) -> Seen:
         client = self._client(act.by)
-        mcp = act.detail == MCP_KIND
-        device = client.start(MCP_KIND if mcp else "trusted_owner_agent", self._run.one_stream() if mcp else ())
+        if act.detail == MCP_KIND:
+            device = client.start("grant_scoped_mcp", self._run.one_stream())
+        else:
+            device = client.start("trusted_owner_agent")
         self._held[act.request] = _Held(client, device)
         return Seen(device.answer)
 

@@ -15,30 +15,32 @@ def _act(name: str, detail: str = "") -> Act:
     return Act(name, 0 if name == "wait" else 1, detail=detail)
 
 
+_POLL = _act("poll")
+_INTROSPECT = _act("introspect", "newest")
+_REFRESH = _act("refresh", "newest")
+
+
 def _asked(kind: str = MCP_KIND, by: str = STAYING[0]) -> list[Act]:
     return [Act("start", 1, by, kind)]
 
 
 def _redeemed(kind: str = MCP_KIND, by: str = STAYING[0]) -> list[Act]:
-    return [*_asked(kind, by), _act("approve"), _act("poll")]
+    return [*_asked(kind, by), _act("approve"), _POLL]
 
-
-_INTROSPECT = _act("introspect", "newest")
-_REFRESH = _act("refresh", "newest")
 
 _PATHS: Sequence[Sequence[Act]] = (
-    [*_asked(), _act("poll"), _act("wait", "6"), _act("poll"), _act("poll as another"), _act("wait", "4000"), _act("poll")],
-    [*_asked(OWNER_KIND), _act("poll"), _act("poll"), _act("deny"), _act("poll"), _act("approve"), _act("poll")],
-    [*_asked(), _act("approve"), _act("poll as another"), _act("deny"), _act("poll"), _INTROSPECT, _act("use", "/mcp")],
-    [*_asked(), _act("approve"), _act("wait", "4000"), _act("poll")],
-    [*_redeemed(), _act("use", _OUTSIDE), _act("use", _REST), _REFRESH, _act("poll"), _INTROSPECT, _REFRESH],
-    [*_redeemed(OWNER_KIND), _act("use", _REST), _act("use", "/mcp"), _act("use", "/mcp"), _act("poll"), _INTROSPECT],
+    [*_asked(), _POLL, _act("wait", "6"), _POLL, _act("poll as another"), _act("wait", "4000"), _POLL],
+    [*_asked(OWNER_KIND), _POLL, _POLL, _act("deny"), _POLL, _act("approve"), _POLL],
+    [*_asked(), _act("approve"), _act("poll as another"), _act("deny"), _POLL, _INTROSPECT, _act("use", "/mcp")],
+    [*_asked(), _act("approve"), _act("wait", "4000"), _POLL],
+    [*_redeemed(), _act("use", _OUTSIDE), _act("use", _REST), _REFRESH, _POLL, _INTROSPECT, _REFRESH],
+    [*_redeemed(OWNER_KIND), _act("use", _REST), _act("use", "/mcp"), _act("use", "/mcp"), _POLL, _INTROSPECT],
     [*_redeemed(), _REFRESH, _REFRESH, _act("refresh", "first"), _INTROSPECT, _REFRESH],
     [*_redeemed(), _act("revoke", "access"), _INTROSPECT, _REFRESH, _act("revoke", "refresh"), _INTROSPECT, _REFRESH],
     [*_redeemed(), _act("wait", "4000"), _act("use", "/mcp"), _INTROSPECT, _REFRESH, _INTROSPECT],
     [*_redeemed(), _act("end grant"), _INTROSPECT, _act("use", "/mcp"), _REFRESH],
     [*_redeemed(by=PASSING), Act("remove client", by=PASSING), _act("use", "/mcp"), _INTROSPECT, _REFRESH],
-)  # fmt: skip
+)
 
 
 def beaten_paths(model: Callable[[], FlowModel]) -> Iterator[Sequence[Act]]:

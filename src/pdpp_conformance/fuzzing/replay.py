@@ -1,4 +1,4 @@
-"""A kept request, sent again with the values that the deployment has now, and judged by the same rules."""
+"""A kept case, tried again with the values that the deployment has now, and judged by the same rules."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pdpp_conformance.exchange import Answer
 from pdpp_conformance.fuzzing.case import Case
 from pdpp_conformance.fuzzing.conduct import Broken, broken_by
 from pdpp_conformance.fuzzing.description import operations_of
+from pdpp_conformance.fuzzing.flows import done_again
 from pdpp_conformance.fuzzing.generation import GeneratedRequest
 from pdpp_conformance.fuzzing.session import REQUEST_SECONDS, Unsendable, send_filled, values_of
 from pdpp_conformance.journal import Journal
@@ -25,15 +26,18 @@ _VALUES = "values of the placeholders"
 
 @dataclass(frozen=True)
 class Replayed:
-    """What a request was answered this time."""
+    """What came of it this time."""
 
     answer: Answer | None
+    """To a request."""
     broken: Sequence[Broken]
+    done: str = "no answer"
+    """What was done, where no one answer tells."""
 
     @property
     def told(self) -> str:
-        """The answer in a few words."""
-        return self.answer.summary if self.answer is not None else "no answer"
+        """It in a few words."""
+        return self.answer.summary if self.answer is not None else self.done
 
     def breaks(self, requirement: str) -> Broken | None:
         """Return how it broke a requirement; ``None`` where it kept it."""
@@ -65,11 +69,26 @@ def send_again(run: Run, sent: GeneratedRequest) -> Replayed:
     return Replayed(answer, broken_by(sent, answer, values))
 
 
-def replay(case: Case, target: Target) -> Replayed:
-    """Send a kept case again; what that makes on the deployment is removed.
+def try_again(run: Run, case: Case) -> Replayed:
+    """Try a kept case again at a run's deployment.
 
     Raises:
-        Unreachable, Blocked, OffLimits: it cannot be sent.
+        Blocked, OffLimits: it cannot be tried.
+    """
+    if case.request is not None:
+        return send_again(run, case.request)
+    found = done_again(run, case.acts, case.requirement)
+    if found is None:
+        return Replayed(None, [], f"{len(case.acts)} acts in their order")
+    judged = found.judged
+    return Replayed(None, [Broken(judged.requirement, judged.expected, judged.observed)])
+
+
+def replay(case: Case, target: Target) -> Replayed:
+    """Try a kept case again; what that makes on the deployment is removed.
+
+    Raises:
+        Unreachable, Blocked, OffLimits: it cannot be tried.
     """
     with tempfile.TemporaryDirectory(prefix="pdpp-replay-") as folder:
         journal = None
@@ -78,7 +97,7 @@ def replay(case: Case, target: Target) -> Replayed:
         run = Run(target, Path(folder), lambda _line: None, journal)
         try:
             run.open()
-            return send_again(run, case.request)
+            return try_again(run, case)
         finally:
             run.close()
 

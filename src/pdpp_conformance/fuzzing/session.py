@@ -101,6 +101,10 @@ class Fuzzing:
         """SHA-256 of all requests, in order, as they were generated: equal for equal seeds."""
         return self._digest.hexdigest()
 
+    def note(self, logged: bytes) -> None:
+        """Take in something else that is asked of the deployment: the digest is of all of it."""
+        self._digest.update(logged)
+
     def close(self) -> None:
         self._client.close()
 
@@ -143,7 +147,7 @@ class Fuzzing:
             started, sending = time.thread_time(), counts.sending_s
 
             def send(sent: GeneratedRequest, first: dict[str, tuple[Broken, GeneratedRequest]] = first) -> None:
-                self._digest.update(json.dumps(sent.to_json(), sort_keys=True).encode("utf-8", "surrogatepass"))
+                self.note(json.dumps(sent.to_json(), sort_keys=True).encode("utf-8", "surrogatepass"))
                 if time.monotonic() > until:
                     raise _TimeIsUp
                 for broken in self._try(operation, sent, counts):

@@ -1,4 +1,4 @@
-"""Rules and endpoints in the words of the scenarios."""
+"""Rules, endpoints and flows in the words of the scenarios."""
 
 from __future__ import annotations
 
@@ -23,6 +23,35 @@ RULES: Mapping[str, tuple[str, str]] = {
     "with no token before the approval": ("CHG-13", "no token for a code that nobody decided"),
 }
 """What an endpoint does, in the words of the scenarios: the requirement that it belongs to, and what is expected."""
+
+FLOW_RULES: Mapping[str, tuple[str, str]] = {
+    "a request that nobody decided gives no bearer": ("CHG-13", "no bearer for a request that is pending"),
+    "another client's code gives no bearer": ("POL-05", "invalid_grant for another client's code"),
+    "a denied request stays denied": ("POL-08", "access_denied, and no bearer, for a request that is denied"),
+    "a request that nobody decided in time gives no bearer": ("CHG-14", "no bearer for a request that is expired"),
+    "an approved code past its time gives no bearer": ("POL-10", "no bearer for an approved code past its time"),
+    "a code gives one bearer": ("POL-12", "no second bearer for a code"),
+    "an approved request gives its bearer": ("POL-11", "a bearer for an approved request"),
+    "a pending request is told to be pending": ("POL-07", "authorization_pending or slow_down"),
+    "an expired request is told to be expired": ("POL-09", "expired_token or invalid_grant"),
+    "a client that has waited is not told to slow down": ("POL-17", "authorization_pending"),
+    "a decision stays as it was made": ("UIX-16", "another press on a page that is still open changes nothing"),
+    "an owner token is refused at the MCP resource": ("PRO-04", "401 or 403 for an owner token at /mcp"),
+    "a client token is refused at the owner's surface": ("PRO-03", "no records for a client token"),
+    "a client token reads no stream that was not granted": ("PRO-05", "no records of another stream"),
+    "a refresh grants no more than was approved": ("REF-03", "a refresh within the grant"),
+    "a code that comes again ends what it gave": ("POL-13", "tokens inactive after that"),
+    "a used refresh token ends its family": ("REF-02", "invalid_grant, and tokens inactive after that"),
+    "a revoked grant is not refreshed": ("REF-06", "no refresh after that"),
+    "a revoked refresh token is not refreshed": ("REV-01", "no refresh after that"),
+    "a revoked refresh token takes its access tokens along": ("REV-06", "access tokens inactive after that"),
+    "a revoked access token stays inactive": ("REV-05", "an access token inactive after that"),
+    "a revoked grant ends its tokens, and no others": ("PRO-06", "its tokens inactive, others active"),
+    "the tokens of a removed client are refused": ("RSC-08", "no use of a token whose client is gone"),
+    "an expired token is refused at the MCP resource": ("RSC-07", "no use of a token past its time"),
+    "introspection tells good tokens from ended ones": ("INT-06", "active for the one, not for the other"),
+}
+"""What holds of the flow, in the words of the scenarios: the requirement that it belongs to, and what is expected."""
 
 ENDPOINTS: Mapping[str, str] = {
     "the token endpoint": "token",

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 from pdpp_conformance.cleanup import Residue
 from pdpp_conformance.discovery import Unreachable
 from pdpp_conformance.fuzzing.assignment import Assignment, Report
+from pdpp_conformance.fuzzing.flows import Flows
 from pdpp_conformance.fuzzing.session import Fuzzing
 from pdpp_conformance.journal import Journal
 from pdpp_conformance.run import Run
@@ -51,14 +52,18 @@ def _fuzz(run: Run, assigned: Assignment) -> Report:
     fuzzing = Fuzzing(
         run, examples=assigned.examples, seed=assigned.seed, seconds=assigned.endpoint_seconds, until=until
     )
+    flows = Flows(run, runs=assigned.flow_runs, seed=assigned.seed, until=until, note=fuzzing.note)
     problem = None
     try:
         fuzzing.everywhere()
+        # Last, as they move the clock by days.
+        flows.everyone()
     except KeyboardInterrupt:
         problem = "the run ended before the fuzzing did"
     finally:
         fuzzing.close()
-    return replace(fuzzing.report(), problem=problem)
+    told = fuzzing.report()
+    return replace(told, problem=problem, flows=flows.report(), found=[*told.found, *flows.finds()])
 
 
 def _written(left: Residue) -> dict[str, str | None]:
