@@ -25,6 +25,11 @@ def approved_device(run: Run) -> DeviceAuthorization:
     return checks.approved_device(run)
 
 
+@given("a device authorization, still to be decided, of a client that may use both flows", target_fixture="device")
+def pending_device(run: Run) -> DeviceAuthorization:
+    return checks.pending_device(run)
+
+
 @given("a pushed request leads to the owner's decision", target_fixture="prefix")
 def pushed_request_opens(run: Run) -> str:
     return checks.require_pushed_request_opens(run)

@@ -35,8 +35,8 @@ Feature: What one flow staged is good in that flow alone
 
     @PRO-12 @negative
     Scenario: A device's codes are no request URIs
-      Given a device authorization, approved, of a client that may use both flows
+      Given a device authorization, still to be decided, of a client that may use both flows
       And a pushed request leads to the owner's decision
       When the owner's browser opens the device's codes as request URIs
       Then no decision is asked of the owner, and no code goes to the client
-      And the device code is still good for its client
+      And the request is still pending

@@ -48,7 +48,7 @@ class BundledServer:
     def __init__(self, owner_password: str, introspection: Credentials) -> None:
         self._introspection = introspection
         self._clock = MovableClock()
-        self._authorities = ssl.create_default_context()
+        self._authorities = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # of the public authorities none is needed
         self.documents = DocumentHost(self._authorities)
         """Where client metadata documents can be published that the server finds; for every other host it is guarded
         as any deployment is."""

@@ -102,6 +102,16 @@ def approved_device(run: Run) -> DeviceAuthorization:
     return run.once("an approved device of a client of both flows", approve)
 
 
+def pending_device(run: Run) -> DeviceAuthorization:
+    """Return a device authorization that the owner has yet to decide, of a client that may use both grants.
+
+    Raises:
+        NotApplicable: the authorization-code flow is not offered.
+    """
+    code_flow.require_code_flow(run)
+    return code_flow.client_of_both_flows(run).start("grant_scoped_mcp", run.one_stream())
+
+
 def redeem_as_authorization_code(run: Run, device: DeviceAuthorization, what: str) -> Answer:
     """Present a device's code as an authorization code, with a verifier, as its client presents a real one.
 

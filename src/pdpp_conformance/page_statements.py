@@ -63,6 +63,7 @@ _BACK_TO_DEVICE = re.compile(
     r"will (continue|go on|connect|finish)|is (now )?(connected|authori[sz]ed))",
     re.IGNORECASE,
 )
+_ADDRESS = re.compile(r"\w+://\S+")
 _MODES: Mapping[str, re.Pattern[str]] = {
     "single_use": re.compile(r"single[ _-]?use|one[ -]time|\bonce\b|single access", re.IGNORECASE),
     "continuous": re.compile(r"continuous|ongoing|keep reading|until (you )?revoke|recurring", re.IGNORECASE),
@@ -144,9 +145,8 @@ def judge_who_asks(judge: Judgement, run: Run, page: Page) -> None:
 
 def judge_registering_party(judge: Judgement, page: Page) -> None:
     """OAuth 2.1 §7.9: how the client came to be known here, or that nobody vouches for it."""
-    _told(
-        judge, page, bool(_REGISTERED.search(page.text)), "how the client came to be known, or that nobody checked it"
-    )
+    words = _ADDRESS.sub(" ", page.text)  # of registries, for one
+    _told(judge, page, bool(_REGISTERED.search(words)), "how the client came to be known, or that nobody checked it")
 
 
 def judge_exact_scope(judge: Judgement, run: Run, page: Page) -> None:

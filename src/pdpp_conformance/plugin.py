@@ -81,7 +81,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="declare a verification window on loopback too; elsewhere there always is one",
     )
-    group.addoption("--verdicts-only", action="store_true", help="write run.json and none of the evidence")
+    group.addoption("--verdicts-only", action="store_true", help="write only verdicts to run.json")
     group.addoption("--seed", metavar="N", type=int, help="seed of everything random; printed, reproducible")
     group.addoption(
         "--fuzz-examples",
@@ -649,7 +649,7 @@ class Session:
         return [f"judging {where}: {len(self._selected)} scenarios, seed {self.seed}"] if self._selected else []
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self._report is None:
+        if self._report is None or self._config.getoption("verdicts_only"):
             nothing = [] if self._selected else ["nothing was judged: no scenario was selected"]
             for message in [*self._messages, *nothing]:
                 terminalreporter.write_line(message)

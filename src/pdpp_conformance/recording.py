@@ -79,13 +79,29 @@ def write(
 
 
 def write_verdicts(directory: Path, run: Mapping[str, Any], redactor: Redactor) -> None:
-    """Write ``run.json`` alone, every secret replaced by its label.
+    """Write of ``run.json`` the verdicts and their reasons alone, every secret replaced by its label.
 
     Raises:
         ReportError: it cannot be written.
     """
+    told = {
+        "exit_status": run["exit_status"],
+        "duration_s": run["duration_s"],
+        "faults": redactor.redact_all(run["faults"]),
+        "messages": redactor.redact_all(run["messages"]),
+        "requirements": [
+            {
+                "id": row["id"],
+                "verdict": row["verdict"],
+                "reason": row["reason"] and redactor.redact(row["reason"]),
+                "scenarios": row["scenarios"],
+            }
+            for row in run["requirements"]
+        ],
+        "scenarios": [{"id": scenario["id"], "verdict": scenario["verdict"]} for scenario in run["scenarios"]],
+    }
     try:
-        _write_json(directory / "run.json", redactor.redact_all(run))
+        _replace(directory / "run.json", json.dumps(told, ensure_ascii=False) + "\n")
     except OSError as error:
         raise ReportError(
             f"the report cannot be written to {directory} ({error.strerror}); choose another --report-dir"

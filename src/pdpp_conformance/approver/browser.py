@@ -228,6 +228,7 @@ class BrowserApprover:
         start = (device.verification_uri_complete if scanned else None) or device.verification_uri
         entered = entered and start != device.verification_uri
         self.session.goto(tab, start)
+        passed: set[str] = set()
         for _ in range(MOST_PAGES):
             seen = self._sign_in_if_asked(tab, self.session.read(tab))
             if seen.offers(self.words.deny) and seen.offers(self.words.approve):
@@ -238,8 +239,8 @@ class BrowserApprover:
                 self._typed.discard(device.kind)
                 self._enter(tab, seen, device.user_code)
                 entered = True
-            elif (proceed := seen.offers(self.words.proceed)) and self._press(tab, proceed):
-                continue
+            elif (proceed := seen.offers(self.words.proceed)) and seen.text not in passed and self._press(tab, proceed):
+                passed.add(seen.text)  # a page that comes back leads nowhere
             elif not entered and device.verification_uri_complete is not None:
                 self.session.goto(tab, device.verification_uri_complete)
                 entered = True

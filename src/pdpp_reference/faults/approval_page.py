@@ -151,7 +151,13 @@ edited_page(
     "deny_is_small_print",
     "Denying is a small word beside a large approve button.",
     ["UIX-11"],
-    {_SHARED: {'value="deny" class="decision deny">': 'value="deny" class="quiet">'}},
+    {
+        _SHARED: {
+            '<button type="submit" name="action" value="deny" class="decision deny">Deny</button>': (
+                '<p><button type="submit" name="action" value="deny" class="quiet">Deny</button></p>'
+            )
+        }
+    },
 )
 edited_page(
     declared,

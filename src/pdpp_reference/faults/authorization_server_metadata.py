@@ -148,12 +148,24 @@ def endpoint_without_grant(document: Document) -> None:
     document["grant_types_supported"].remove(DEVICE_CODE_GRANT)
 
 
-@declared.rewriting(METADATA, "The device-code grant type is listed without an endpoint.", "ASM-11")
+@declared.rewriting(
+    METADATA,
+    "The device-code grant type is listed without an endpoint.",
+    "ASM-11",
+    "MET-18",
+    why="The agents' block still says where it is.",
+)
 def grant_without_endpoint(document: Document) -> None:
     del document["device_authorization_endpoint"]
 
 
-@declared.rewriting(METADATA, "The token endpoint is not advertised.", "ASM-06")
+@declared.rewriting(
+    METADATA,
+    "The token endpoint is not advertised.",
+    "ASM-06",
+    "MET-18",
+    why="The agents' block still says where it is.",
+)
 def no_token_endpoint(document: Document) -> None:
     del document["token_endpoint"]
 
@@ -163,7 +175,13 @@ def no_response_types(document: Document) -> None:
     del document["response_types_supported"]
 
 
-@declared.rewriting(METADATA, "The authorization endpoint of an offered grant is not advertised.", "ASM-08")
+@declared.rewriting(
+    METADATA,
+    "The authorization endpoint of an offered grant is not advertised.",
+    "ASM-08",
+    "MET-18",
+    why="The agents' block still says where it is.",
+)
 def no_authorization_endpoint(document: Document) -> None:
     del document["authorization_endpoint"]
 
@@ -264,7 +282,8 @@ def pre_registered_confidential(document: Document) -> None:
     "MET-02",
     "MET-03",
     "MET-04",
-    why="What is not described says nothing.",
+    "MET-18",
+    why="What is not described says nothing, and the agents' block says what it requires.",
 )
 def profile_unadvertised(document: Document) -> None:
     del document["pdpp_device_authorization_profiles_supported"]
@@ -286,7 +305,13 @@ def mcp_profile_not_normal(document: Document) -> None:
     profile(document, "grant_scoped_mcp")["normal_mcp_setup"] = False
 
 
-@declared.rewriting(METADATA, "The grant-scoped profile does not require the resource.", "MET-03")
+@declared.rewriting(
+    METADATA,
+    "The grant-scoped profile does not require the resource.",
+    "MET-03",
+    "MET-18",
+    why="The agents' block still says that the resource is required.",
+)
 def profile_does_not_require_resource(document: Document) -> None:
     profile(document, "grant_scoped_mcp")["required_parameters"].remove("resource")
 
@@ -297,7 +322,8 @@ def profile_does_not_require_resource(document: Document) -> None:
     "MET-03",
     "ASM-19",
     "MET-01",
-    why="The lists then leave out the type that is asked for.",
+    "MET-18",
+    why="The lists then leave out the type that is asked for, and the agents' block names another.",
 )
 def profile_names_another_type(document: Document) -> None:
     profile(document, "grant_scoped_mcp")["authorization_details_type"] = "https://pdpp.example.org/other"

@@ -97,6 +97,7 @@ def device_code_of_128_bits(parts: Collaborators) -> None:
     "DRS-15",
     "DRS-09",
     "DRS-17",
+    "DRS-05",
     why="A code that a person can type is too short for a credential, and it stands in the complete URI.",
 )
 def device_code_is_user_code(parts: Collaborators) -> None:

@@ -36,7 +36,8 @@ def _without_hint(answer: Answered) -> None:
     "The MCP resource has no metadata.",
     "PRM-01",
     "PRM-04",
-    why="What is not there is no JSON object either.",
+    "PRM-17",
+    why="What is not there is no JSON object either, and nobody can read it.",
 )
 def no_prm(answer: Answered) -> None:
     answer.status = 404
@@ -47,6 +48,7 @@ def no_prm(answer: Answered) -> None:
     "PRM-02",
     "PRM-01",
     "PRM-04",
+    "PRM-17",
     why="What nothing leads to is not there for any client.",
 )
 def prm_nowhere(app: ASGIApp) -> ASGIApp:
