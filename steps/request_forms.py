@@ -35,7 +35,7 @@ def form_accepted(judge: Judgement, answer: Answer) -> None:
 
 @then("a well-formed request gets device codes afterwards")
 def still_served(judge: Judgement, run: Run, client: OAuthClient) -> None:
-    forms.judge_accepted(judge, requests.ask_for_codes(run, client).answer)
+    forms.judge_still_served(judge, requests.ask_for_codes(run, client).answer)
 
 
 @when(

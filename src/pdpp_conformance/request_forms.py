@@ -65,6 +65,12 @@ def judge_accepted(judge: Judgement, answer: Answer) -> None:
     judge.that(met, "200 with a device code", answer.summary)
 
 
+def judge_still_served(judge: Judgement, answer: Answer) -> None:
+    """What was sent before has broken nothing: there is a device code, or a limit that was reached (RFC 6585 §4)."""
+    met = answer.status == 429 or (answer.status == 200 and isinstance(answer.member("device_code"), str))
+    judge.that(met, "200 with a device code, or 429", answer.summary)
+
+
 def ask_in_body(run: Run, client: OAuthClient, media_type: str) -> Answer:
     """Send the parameters of a well-formed request in a body of another kind."""
     parameters = _parameters(run, client)

@@ -168,7 +168,13 @@ def _colliding() -> Callable[[Answered], None]:
     return user_code_collision
 
 
-declared.altering(ENDPOINT, "Two requests after each other get the same user code.", "DRS-11")(_colliding())
+declared.altering(
+    ENDPOINT,
+    "Two requests after each other get the same user code.",
+    "DRS-11",
+    "DRS-05",
+    why="The complete URI of the one leads to the decision on the other.",
+)(_colliding())
 
 
 # -- the answer --------------------------------------------------------------------------------------------------------
@@ -214,7 +220,8 @@ declared.altering(
     "The complete URI is that of the request before.",
     "DRS-05",
     "UIX-05",
-    why="The page that the owner comes to shows, and decides on, another request.",
+    "UIX-06",
+    why="The page that the owner comes to shows, and decides on, another request, whose own page was never opened.",
 )(_confusing())
 
 

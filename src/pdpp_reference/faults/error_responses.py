@@ -43,9 +43,9 @@ def error_200(answer: Answered) -> None:
         answer.status = 200
 
 
-@declared.altering("/oauth/par", "An unknown client is the server's own fault.", "ERR-01")
+@declared.altering("/oauth/par", "An unknown client that shows no credentials is the server's own fault.", "ERR-01")
 def unknown_client_is_500(answer: Answered) -> None:
-    if answer.members.get("error") == "invalid_client":
+    if answer.members.get("error") == "invalid_client" and "authorization" not in answer.request_headers:
         answer.status = 500
 
 
@@ -53,7 +53,8 @@ def unknown_client_is_500(answer: Answered) -> None:
     "A request with nothing in it is answered with a page.",
     "ERR-02",
     "DAR-19",
-    why="The device authorization endpoint is one of those that answer so.",
+    "DAR-17",
+    why="The device authorization endpoint is one of those that answer so, also to a client id in the request URI alone.",
 )
 def html_error(answer: Answered) -> None:
     if _is_empty(answer):
@@ -108,7 +109,8 @@ def expired_token_for_refresh(answer: Answered) -> None:
     "The description repeats the device code.",
     "ERR-06",
     "POL-22",
-    why="Codes of three kinds get three descriptions then.",
+    "ERR-03",
+    why="Codes of three kinds get three descriptions then, and the odd characters of one come back.",
 )
 def echo_device_code(answer: Answered) -> None:
     if answer.members.get("error") == "invalid_grant" and "device_code" in answer.form:
