@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import sys
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 64
     faults = tuple(_declaring(fault, redeclared.get(fault.name)) for fault in faults)
+    _take_the_lightest_browser()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pdpp-self-proof-", dir=_memory()) as temporary:
         proof = Proof(faults, scope=options.scope, jobs=options.jobs, folder=Path(temporary), tell=_tell)
@@ -79,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--scope",
         choices=tuple(SCOPES),
-        default="features",
+        default="near",
         help="what is run for a fault: " + "; ".join(f"{scope}: {what}" for scope, what in SCOPES.items()),
     )
     parser.add_argument("--whole", action="store_const", const="whole", dest="scope", help="the same as --scope whole")
@@ -100,6 +102,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _declaring(fault: Fault, rows: frozenset[str] | None) -> Fault:
     return fault if rows is None else replace(fault, rows=rows, why=fault.why or "Declared for this proof.")
+
+
+def _take_the_lightest_browser() -> None:
+    """Have Chromium without a window system, where there is one: it costs half as much to start."""
+    if "CHROMIUM_PATH" not in os.environ and (found := shutil.which("chromium-headless-shell")):
+        os.environ["CHROMIUM_PATH"] = found
 
 
 def _memory() -> Path | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from pdpp_conformance.bundled import FAULTS_VARIABLE
@@ -19,10 +20,14 @@ from tests.self_proof.outcome import COMPLETE_RUNS, RED, Outcome
 
 SCOPES: Mapping[str, str] = {
     "rows": "the scenarios of the declared rows",
+    "near": "the scenarios of the declared rows, and a dozen of their features, others for each fault",
     "features": "the features in which the declared rows stand, of their scenarios for a browser only the declared",
     "whole": "all scenarios",
 }
 """What is run for a fault."""
+
+NEIGHBOURS = 12
+"""How many scenarios, besides the declared rows', are run near a fault."""
 
 _CONFORMING = "conforming"
 
@@ -69,6 +74,7 @@ class Proof:
         self, faults: Sequence[Fault], *, scope: str, jobs: int, folder: Path, tell: Callable[[Outcome], None]
     ) -> None:
         self._faults = {fault.name: fault for fault in faults}
+        self._generated = frozenset(fault.name for fault in fuzzing.declared.faults)
         self._scope = scope
         self._jobs = jobs
         self._folder = folder
@@ -96,7 +102,9 @@ class Proof:
 
     def _planned(self, scenarios: Sequence[ScenarioFacts]) -> Iterable[Plan]:
         self._scenarios = scenarios
-        return [Plan(_CONFORMING, self._wanted(self._faults.values()), approver="http")]
+        # Which are drawn near a fault depends on which of them need a browser, and that is yet to be seen.
+        scope = "features" if self._scope == "near" else self._scope
+        return [Plan(_CONFORMING, self._wanted(self._faults.values(), scope), approver="http")]
 
     def _told(self, run: FinishedRun) -> Iterable[Plan]:
         name, _, _ = run.plan.name.partition(".")
@@ -122,7 +130,7 @@ class Proof:
 
     def _with_faults(self) -> Iterator[Plan]:
         for name, fault in self._faults.items():
-            wanted = self._wanted([fault])
+            wanted = self._wanted([fault], self._scope)
             environment = {FAULTS_VARIABLE: name}
             plain, browser = wanted - self._for_browser, wanted & self._for_browser
             plans = [
@@ -132,23 +140,31 @@ class Proof:
             self._found[name].outstanding = len(plans)
             yield from plans
 
-    def _wanted(self, faults: Iterable[Fault]) -> frozenset[str]:
+    def _wanted(self, faults: Iterable[Fault], scope: str) -> frozenset[str]:
         """Return the scenarios that are run for these faults."""
+        return frozenset[str]().union(*(self._wanted_for(fault, scope) for fault in faults))
+
+    def _wanted_for(self, fault: Fault, scope: str) -> frozenset[str]:
         by_hand = [scenario for scenario in self._scenarios if "fuzzed" not in scenario.tags]
-        if self._scope == "whole":
+        if scope == "whole":
             return frozenset(scenario.id for scenario in by_hand)
-        faults = list(faults)
-        rows = frozenset[str]().union(*(fault.rows for fault in faults))
         # Generated requests take their time, and would find most defects: they run for those that only they can find.
-        generated = [fault for fault in faults if fault in fuzzing.declared.faults]
-        listed = by_hand if len(generated) < len(faults) else self._scenarios
-        declared = [scenario for scenario in listed if not rows.isdisjoint(scenario.requirement_ids)]
+        listed = self._scenarios if fault.name in self._generated else by_hand
+        declared = [scenario for scenario in listed if not fault.rows.isdisjoint(scenario.requirement_ids)]
         wanted = {scenario.id for scenario in declared}
-        if self._scope == "features":
-            features = {_subject(scenario) for scenario in declared}
-            near = {scenario.id for scenario in self._scenarios if _subject(scenario) in features}
-            wanted |= near - self._for_browser
-        return frozenset(wanted)
+        if scope == "rows":
+            return frozenset(wanted)
+        features = {_subject(scenario) for scenario in declared}
+        beside = [scenario.id for scenario in by_hand if _subject(scenario) in features]
+        beside = [scenario for scenario in beside if scenario not in wanted | self._for_browser]
+        if scope == "near":
+            beside = _drawn(beside, NEIGHBOURS, fault.name)
+        return frozenset(wanted.union(beside))
+
+
+def _drawn(scenarios: Iterable[str], most: int, for_whom: str) -> list[str]:
+    """Draw some, the same ones each time for the same name, and as good as any others."""
+    return sorted(scenarios, key=lambda scenario: sha256(f"{for_whom} {scenario}".encode()).digest())[:most]
 
 
 def _subject(scenario: ScenarioFacts) -> str:

@@ -54,7 +54,7 @@ def unknown_client_is_500(answer: Answered) -> None:
     "ERR-02",
     "DAR-19",
     "DAR-17",
-    why="The device authorization endpoint is one of those that answer so, also to a client id in the request URI alone.",
+    why="The device authorization endpoint answers so, too, also to a client id in the request URI alone.",
 )
 def html_error(answer: Answered) -> None:
     if _is_empty(answer):
