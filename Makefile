@@ -12,7 +12,7 @@ PHASE := $(VENV)/python -m scripts.phase
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help verify test serve lock clean python set-up format lint types contracts unit specification self-proof
+.PHONY: help verify test serve lock clean python set-up format lint types contracts unit specification self-proof mutants
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -45,6 +45,9 @@ specification: set-up ## the specification against the bundled server
 
 self-proof: set-up ## every check seen to fail, a fault at a time; ARGS=--whole runs everything for each
 	@$(PHASE) self-proof $(VENV)/python -m tests.self_proof --jobs $(WORKERS) $(call given,ARGS)
+
+mutants: set-up ## small changes of the reference server that nobody named, judged; ARGS="--sample 0" takes all
+	@$(PHASE) mutants $(VENV)/python -m tests.mutants --jobs $(WORKERS) $(call given,ARGS)
 
 serve: set-up ## the bundled server by itself; ARGS="--port 8080 …" goes to pdpp serve
 	@$(VENV)/pdpp serve $(call given,ARGS)

@@ -45,12 +45,16 @@ class Plan:
         scenarios: the ids of those that it has.
         environment: variables that are set for it.
         approver: who plays the owner.
+        change: changes the process of the run before it begins.
+        stop_at_first: whether the first requirement that is not met ends it.
     """
 
     name: str
     scenarios: frozenset[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     approver: str = "browser"
+    change: Callable[[], None] = lambda: None
+    stop_at_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,8 @@ class _Forking:
             os.dup2(file.fileno(), sys.stderr.fileno())
         option = session.config.option
         option.report_dir, option.approver = report, plan.approver
+        option.maxfail = int(plan.stop_at_first)
+        plan.change()
         session.items[:] = [
             item for item in session.items if item.nodeid in facts and facts[item.nodeid].id in plan.scenarios
         ]
