@@ -170,6 +170,22 @@ def twice(line: Json) -> None:
     line["again"] = True
 
 
+def byte_of_answer(line: Json) -> None:
+    line["response"]["body"] = (line["response"]["body"] or "")[:-1] + "~"
+
+
+def byte_of_request(line: Json) -> None:
+    line["request"]["url"] += "~"
+
+
+def header_less(line: Json) -> None:
+    line["response"]["headers"].pop()
+
+
+ANY_EDIT: tuple[Change, ...] = (byte_of_answer, byte_of_request, header_less, header_too_many, status(299), missing)
+"""What may be done to any exchange."""
+
+
 @dataclass(frozen=True)
 class Edit:
     """One edit, of the last exchange that a row rests on and whose response says something."""
@@ -279,6 +295,22 @@ class TestEdited:
 
     def test_the_seal_is_told(self, edited_under_seal: Judged) -> None:
         assert "altered after the run" in edited_under_seal.rows["POL-07"]["reason"]
+
+    @pytest.mark.parametrize("turn", range(len(ANY_EDIT)))
+    def test_whatever_was_edited(self, turn: int, recorded: Path, as_recorded: Judged, tmp_path: Path) -> None:
+        """The last answer of every row is edited, of each in another way from turn to turn: none of them passes."""
+        lines = list(_lines(recorded))
+        by_number = {line["number"]: line for line in lines if line["scenario"] and line["response"]}
+        passed = {row: told for row, told in as_recorded.rows.items() if told["verdict"] == "PASS"}
+        last = {row: max(by_number.keys() & set(told["exchanges"]), default=0) for row, told in passed.items()}
+        touched = sorted(set(last.values()) - {0})
+        for place, number in enumerate(touched):
+            ANY_EDIT[(place + turn) % len(ANY_EDIT)](by_number[number])
+        again = _judged_copy(recorded, tmp_path / "record", lines, sealed=True)
+        resting = [row for row, number in last.items() if number]
+        assert len(resting) > 50
+        verdicts = {row: again.rows[row]["verdict"] for row in resting}
+        assert {row: verdict for row, verdict in verdicts.items() if verdict not in ("FAIL", "BLOCKED")} == {}
 
     def test_every_answer_matters(self, recorded: Path, as_recorded: Judged, tmp_path: Path) -> None:
         """With every status turned into a failure of the server no row passes that rested on one."""

@@ -78,6 +78,9 @@ class _Widening(RefreshTokenGrant):
         self._parts = parts
 
     def _widens(self, connection: Connection, token: IssuedToken, form: Form) -> OAuthError | None:
+        refusal = super()._widens(connection, token, form)
+        if refusal is None or refusal.error == "invalid_target":
+            return refusal
         asked = form.get("authorization_details")
         if asked is not None:
             self.widen(connection, token, json.loads(asked)[0]["streams"])
@@ -128,7 +131,8 @@ def refresh_unbound(parts: Collaborators) -> None:
 
 class _AnyResource(RefreshTokenGrant):
     def _widens(self, connection: Connection, token: IssuedToken, form: Form) -> OAuthError | None:
-        return None
+        refusal = super()._widens(connection, token, form)
+        return None if refusal is not None and refusal.error == "invalid_target" else refusal
 
     def _rotate(
         self, connection: Connection, client: Client, presented: str, form: Form

@@ -159,7 +159,8 @@ def redirect_uri_unchecked(parts: Collaborators) -> None:
 
 class _UncheckedForDevices(_AnyRedirectUri):
     def metadata_to_register(self, members: Mapping[str, Any]) -> dict[str, Any]:
-        if "authorization_code" in members.get("grant_types", ["authorization_code"]):
+        grants = members.get("grant_types", ["authorization_code"])
+        if not isinstance(grants, list) or "authorization_code" in grants:
             return check_client_metadata(members)
         return super().metadata_to_register(members)
 

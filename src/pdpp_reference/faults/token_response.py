@@ -51,7 +51,9 @@ def expires_in_string(answer: Answered) -> None:
         answer.update(expires_in=str(answer.members["expires_in"]))
 
 
-@declared.altering(ENDPOINT, "The token is said to live for a month.", "TOK-03")
+@declared.altering(
+    ENDPOINT, "The token is said to live for a month.", "TOK-03", "INT-08", why="Introspection tells another time."
+)
 def token_lives_a_month(answer: Answered) -> None:
     if _with_token(answer):
         answer.update(expires_in=30 * 24 * 3600)
