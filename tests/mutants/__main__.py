@@ -136,11 +136,13 @@ def main() -> int:
     explained: dict[str, str] = yaml.safe_load(SURVIVORS.read_text(encoding="utf-8")) or {}
     started = time.monotonic()
     chosen = mutants(None if options.survivors or options.only else options.sample or None)
+    stale = [] if options.sample else sorted(explained.keys() - {mutant.name for mutant in chosen})
     if options.survivors:
         chosen = [mutant for mutant in chosen if mutant.name in explained]
     if options.only:
         chosen = [mutant for mutant in chosen if any(part in mutant.name for part in options.only)]
     judging = Judging(chosen)
+    judging.problems += [f"survivors.yaml explains what is no mutant: {name}" for name in stale]
     with tempfile.TemporaryDirectory(prefix="pdpp-mutants-") as folder:
         run_all(judging.planned, jobs=options.jobs, folder=Path(folder), told=judging.told)
     report = report_of(judging, chosen, explained)
