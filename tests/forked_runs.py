@@ -79,8 +79,11 @@ Told = Callable[[FinishedRun], Iterable[Plan]]
 """Takes a run that is over, and returns those that are to be made because of it."""
 
 
-def run_all(planned: Planned, *, jobs: int, folder: Path, told: Told) -> None:
+def run_all(planned: Planned, *, jobs: int, folder: Path, told: Told, arguments: Sequence[str] = ()) -> None:
     """Make the planned runs, at most ``jobs`` at a time, in processes of their own; tell each as soon as it is over.
+
+    Args:
+        arguments: more options of the harness, for every run.
 
     Raises:
         RuntimeError: the specification cannot be collected.
@@ -99,7 +102,7 @@ def run_all(planned: Planned, *, jobs: int, folder: Path, told: Told) -> None:
         str(ROOT / "pyproject.toml"),
     ]
     before = signal.signal(signal.SIGTERM, _ended)
-    status = int(pytest.main([*command, str(ROOT / "features")], plugins=[forking]))
+    status = int(pytest.main([*command, *arguments, str(ROOT / "features")], plugins=[forking]))
     if forking.is_child:
         sys.stdout.flush()
         sys.stderr.flush()
