@@ -183,7 +183,8 @@ class BrowserApprover:
 
     def sessions_of_cookies(self) -> Sequence[Sequence[tuple[str, str]]]:
         browsers = (self, self._elsewhere)
-        return [one.session.held_cookies() for one in browsers if one is not None]
+        held = [one.session.held_cookies() for one in browsers if one is not None]
+        return [*held, self._short_way.session_cookies()]
 
     def answer_client(self, url: str, redirect_uri: str, *, approve: bool | None) -> Arrival:
         """Open an authorization request (RFC 6749 §4.1.1), sign in where asked, decide, and follow the way back.

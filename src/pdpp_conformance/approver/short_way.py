@@ -8,7 +8,7 @@ the run's time.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from pdpp_conformance.approver.approver import Decision, Page
@@ -45,6 +45,10 @@ class ShortWay:
     def remember(self, action: Action, device: DeviceAuthorization, decision: Decision) -> None:
         """Keep what a decision in the browser led to."""
         self._known[action, device.kind] = decision.concluded
+
+    def session_cookies(self) -> Sequence[tuple[str, str]]:
+        """Return the cookies, names and values, of the session in which the forms are sent."""
+        return [(cookie.name, cookie.value or "") for cookie in self._visitor.cookies]
 
     def decide(self, action: Action, device: DeviceAuthorization, in_browser: Callable[[], Decision]) -> Decision:
         """Decide a request, in the browser where no decision of the kind was made there or the short way ends.

@@ -197,7 +197,7 @@ class Parties:
         return Visitor(
             self._run.recorder,
             target.approver,
-            self._run.pause,
+            self._run.patience,
             username=target.owner_username,
             password=target.owner_password,
         )
