@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from pdpp_conformance.approver.approver import Decision, Page
 from pdpp_conformance.approver.redirection import Arrival
 from pdpp_conformance.exchange import Answer, Exchange, Headers, NoAnswer, Recorder
-from pdpp_conformance.oauth_client import DeviceAuthorization
+from pdpp_conformance.oauth_client import DeviceAuthorization, Kind
 from pdpp_conformance.record import Record
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.stand_ins import StandIns
@@ -181,6 +181,11 @@ class ReplayedOwner:
 
     def prepare(self) -> None:
         """There is nothing to start."""
+
+    def knows_presses(self, kind: Kind) -> bool:
+        """Whether the owner of the run knew; who did not approved a request first."""
+        events = self._events.get(self._recorder.part)
+        return not events or events[0]["act"] != "approve"
 
     def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
         return Page(**self._next("read", device.user_code))

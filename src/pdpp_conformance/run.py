@@ -487,19 +487,24 @@ class Run:
         return self.once(f"the decision page, {kind}", lambda: self._read_new_decision(kind))
 
     def _read_new_decision(self, kind: Kind) -> Page:
-        details = self.one_stream() if kind == "grant_scoped_mcp" else ()
-        return self.read_decision(self.client().start(kind, details))
+        return self.read_decision(self.client().start(kind, self._asked_for(kind)))
+
+    def _asked_for(self, kind: Kind) -> Sequence[Mapping[str, Any]]:
+        return self.one_stream() if kind == "grant_scoped_mcp" else ()
 
     def read_decision(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
         """Return the decision page of a request, nothing decided; a decision of several pages is read whole.
 
-        How many pages a decision takes is seen at the first approval of its kind, so that comes before.
+        How many pages a decision takes is seen at the first approvals of its kind, so they come before.
         """
         with suppress(Conclusion):  # where nothing can be approved the first page is all there is to read
             if device.kind == "grant_scoped_mcp":
                 self.client_token()
             else:
                 self.owner_token()
+            if not self.approver.knows_presses(device.kind):
+                another = device.client.start(device.kind, self._asked_for(device.kind))
+                self.approver.approve(another, on_the_page=True)
         return self.approver.read(device, complete=complete)
 
     def approved(self, device: DeviceAuthorization) -> DeviceAuthorization:
@@ -663,8 +668,7 @@ class Run:
 
     def _expiring_device(self, state: str, kind: Kind) -> DeviceAuthorization:
         if (state, kind) not in self._expiring:
-            details = self.one_stream() if kind == "grant_scoped_mcp" else ()
-            device = self._client_of_expiring().start(kind, details)
+            device = self._client_of_expiring().start(kind, self._asked_for(kind))
             if state == "approved":
                 self.approver.approve(device)
             self._expiring[state, kind] = device

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from pdpp_conformance.oauth_client import DeviceAuthorization
+from pdpp_conformance.oauth_client import DeviceAuthorization, Kind
 from pdpp_conformance.verdict import Blocked
 
 
@@ -104,6 +104,10 @@ class Approver(Protocol):
         """Start whatever takes time to start; what cannot be started is told when it is needed."""
         ...
 
+    def knows_presses(self, kind: Kind) -> bool:
+        """Whether it is known how many presses approve a request of a kind, so that a decision can be read whole."""
+        ...
+
     def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
         """Go to the page that asks for the decision, and decide nothing.
 
@@ -162,6 +166,9 @@ class NoApprover:
 
     def prepare(self) -> None:
         """There is nothing to start."""
+
+    def knows_presses(self, kind: Kind) -> bool:
+        return True  # nobody presses anything
 
     def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
         raise self._nobody()

@@ -70,7 +70,7 @@ class BrowserApprover:
         self._password = password
         self._pictures = pictures
         self._typed: set[str] = set()
-        self._presses: dict[Kind, int] = {}
+        self._presses: dict[Kind, list[int]] = {}
         self._elsewhere: BrowserApprover | None = None
         visitor = Visitor(recorder, words, patience, username=username, password=password)
         self._short_way = ShortWay(visitor, words)
@@ -104,7 +104,7 @@ class BrowserApprover:
     def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
         tab = self.session.tab()
         pages = [self._decision_page(tab, device, complete=complete)]
-        for _ in range(self.presses_to_approve(device.kind) - 1):
+        for _ in range(self.presses_to_approve(device.kind) - 1 if self.knows_presses(device.kind) else 0):
             name = pages[-1].offers(self.words.approve)
             if name is None or not self._press(tab, name):
                 break
@@ -112,8 +112,13 @@ class BrowserApprover:
         return self._keep(tab, read_as_one(pages), f"the decision page, {device.kind}")
 
     def presses_to_approve(self, kind: Kind) -> int:
-        """How many presses it took to approve a request of a kind; 1 where none was approved yet."""
-        return self._presses.get(kind, 1)
+        """How many presses it took to approve a request of a kind, at least; 1 where none was approved yet."""
+        return min(self._presses.get(kind, [1]))
+
+    def knows_presses(self, kind: Kind) -> bool:
+        # The first approval of a client may take more presses than any other.
+        seen = self._presses.get(kind, [])
+        return 1 in seen or len(seen) > 1
 
     def approve(
         self, device: DeviceAuthorization, *, without_streams: Sequence[str] = (), on_the_page: bool = False
@@ -140,7 +145,7 @@ class BrowserApprover:
                 )
             if not self._step(tab, pages, self.words.approve):
                 break
-        self._presses[device.kind] = len(pages) - 1
+        self._presses.setdefault(device.kind, []).append(len(pages) - 1)
         decision = Decision(read_as_one(pages[:-1]), self._keep(tab, pages[-1], "after the owner approved"))
         self._short_way.remember("approve", device, decision)
         return decision

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pdpp_conformance.approver.approver import Decision, Page
 from pdpp_conformance.exchange import Recorder
 from pdpp_conformance.html_pages import Control, as_it_is
-from pdpp_conformance.oauth_client import DeviceAuthorization
+from pdpp_conformance.oauth_client import DeviceAuthorization, Kind
 from pdpp_conformance.patience import Patience
 from pdpp_conformance.target import ApproverWords
 from pdpp_conformance.verdict import Blocked
@@ -35,6 +35,9 @@ class HttpApprover:
 
     def prepare(self) -> None:
         """There is nothing to start."""
+
+    def knows_presses(self, kind: Kind) -> bool:
+        return True  # it presses nothing to read
 
     def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
         return page_of(self._visitor.arrive(device, typed=not complete))

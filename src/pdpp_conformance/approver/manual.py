@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from pdpp_conformance.approver.approver import Decision, Page
-from pdpp_conformance.oauth_client import DeviceAuthorization
+from pdpp_conformance.oauth_client import DeviceAuthorization, Kind
 from pdpp_conformance.verdict import Blocked
 from pdpp_conformance.waiting import Waiting
 
@@ -36,6 +36,9 @@ class ManualApprover:
 
     def prepare(self) -> None:
         """There is nothing to start."""
+
+    def knows_presses(self, kind: Kind) -> bool:
+        return True  # it presses nothing to read
 
     def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
         raise _unseen()
