@@ -9,7 +9,7 @@ from pdpp_conformance.exchange import Answer, origin_of
 from pdpp_conformance.mcp_requests import ask, bearer, is_served, require_served
 from pdpp_conformance.oauth_client import TokenResponse
 from pdpp_conformance.revocation_checks import Held, require_type_supported, send_grant_revocation
-from pdpp_conformance.run import EARLY, EXPIRY_MARGIN_SECONDS, Run
+from pdpp_conformance.run import EXPIRY_MARGIN_SECONDS, Run, begins_early
 from pdpp_conformance.verdict import Blocked, NotApplicable
 
 LEEWAY_SECONDS = 60.0
@@ -28,6 +28,7 @@ class Ageing:
     expires_at: float
 
 
+@begins_early("RSC-07")
 def ageing(run: Run) -> Ageing:
     """Return a token that was issued and used early, so that it has expired when others are judged."""
     return run.once("an access token that ages", lambda: _ageing(run))
@@ -38,9 +39,6 @@ def _ageing(run: Run) -> Ageing:
     token = run.client_token()
     served = require_served(run)
     return Ageing(token, served, run.waiting.now() + token.lifetime)
-
-
-EARLY.append(ageing)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pdpp_conformance.oauth_client import OAuthClient, TokenResponse, read_token
 from pdpp_conformance.owner_rest import use_bearer
 from pdpp_conformance.reading import Reader
 from pdpp_conformance.reading_checks import another_stream
-from pdpp_conformance.run import EARLY, EXPIRY_MARGIN_SECONDS, Run
+from pdpp_conformance.run import EXPIRY_MARGIN_SECONDS, Run, begins_early
 from pdpp_conformance.verdict import Blocked, Excluded, NotApplicable, Unmet
 
 REFUSED = (401, 403)
@@ -237,6 +237,7 @@ class AgeingSingleUse:
     expires_at: float
 
 
+@begins_early("PRO-09")
 def ageing_single_use(run: Run) -> AgeingSingleUse:
     """Return a single-use token that a device got and used early, so that it has expired when others are judged.
 
@@ -256,9 +257,6 @@ def _ageing_single_use(run: Run) -> AgeingSingleUse:
             unblock="an MCP resource that takes the token",
         )
     return AgeingSingleUse(token, expires_at)
-
-
-EARLY.append(ageing_single_use)
 
 
 def outlive(run: Run) -> None:

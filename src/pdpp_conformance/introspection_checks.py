@@ -12,7 +12,7 @@ from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.metadata_checks import secure_url
 from pdpp_conformance.oauth_client import TokenResponse
 from pdpp_conformance.revocation_checks import Held, holding, require_revoked, revoke_grant
-from pdpp_conformance.run import EARLY, EXPIRY_MARGIN_SECONDS, Run
+from pdpp_conformance.run import EXPIRY_MARGIN_SECONDS, Run, begins_early
 from pdpp_conformance.surface_checks import use_at_mcp
 from pdpp_conformance.verdict import Blocked, NotApplicable
 
@@ -100,6 +100,7 @@ class Active:
     expires_at: float
 
 
+@begins_early("INT-04", "INT-05", "INT-06")
 def ageing_active(run: Run) -> Active:
     """Return a token that introspected as active early, so that it has expired when others are judged.
 
@@ -117,9 +118,6 @@ def _ageing_active(run: Run) -> Active:
         active = Active(token, run.waiting.now() + token.lifetime)
     require_active(run, active.token)
     return active
-
-
-EARLY.append(ageing_active)
 
 
 def ageing_at_work(run: Run) -> TokenResponse:

@@ -20,7 +20,7 @@ from pdpp_conformance.exchange import Answer
 from pdpp_conformance.html_pages import Choice
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.oauth_client import DeviceAuthorization, Kind
-from pdpp_conformance.run import EARLY, EXPIRY_MARGIN_SECONDS, Run
+from pdpp_conformance.run import EXPIRY_MARGIN_SECONDS, Run, begins_early
 from pdpp_conformance.verdict import Blocked, NotApplicable
 from pdpp_conformance.visitor import Decided, Visit, Visitor
 
@@ -503,6 +503,7 @@ class Opened:
     choice: Choice
 
 
+@begins_early("UIX-14", "UIX-15")
 def opened_early(run: Run) -> Opened:
     """Return a decision page that was opened before its request expired: opened when the run begins."""
     return run.once("a decision page opened early", lambda: _open_early(run))
@@ -511,9 +512,6 @@ def opened_early(run: Run) -> Opened:
 def _open_early(run: Run) -> Opened:
     device = start(run, run.client(), MCP)
     return Opened(device, deciding(run, owner(run), device, "approve"))
-
-
-EARLY.append(opened_early)
 
 
 @dataclass(frozen=True)

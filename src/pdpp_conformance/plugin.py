@@ -318,7 +318,10 @@ class Session:
             ("setup_client", self._begin_playing),
             ("fuzzed", self._begin_fuzzing),
             ("paced", run.begin_conversations),
-            ("expires", run.start_expiring),
+            (
+                "expires",
+                partial(run.start_expiring, {row for facts in self._selected for row in facts.requirement_ids}),
+            ),
         ):
             if tag not in self._out_of_reach and any(tag in facts.tags for facts in self._selected):
                 try:
@@ -572,6 +575,8 @@ class Session:
         try:
             return (yield)
         finally:
+            if politeness.refused is not None:
+                run.testimony.rests_beyond("how many requests the run had made before")
             run.recorder.scenario = None
             result.duration_s = time.monotonic() - started
             result.waited_s = run.waiting.waited_s - waited

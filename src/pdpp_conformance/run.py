@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -62,8 +63,27 @@ EXPIRING: Sequence[tuple[str, Kind]] = (
 )
 """The device authorizations that are started first and judged last."""
 
-EARLY: list[Callable[[Run], object]] = []
-"""What else has to begin before the first scenario because it has to expire: whoever judges it adds it here."""
+
+@dataclass(frozen=True)
+class Early:
+    """Something else that has to begin before the first scenario, because it has to expire for some requirements."""
+
+    rows: frozenset[str]
+    begin: Callable[[Run], object]
+
+
+EARLY: list[Early] = []
+"""Whoever judges something that has to expire adds it here."""
+
+
+def begins_early(*rows: str) -> Callable[[Callable[[Run], T]], Callable[[Run], T]]:
+    """Let a function be called before the first scenario where one of the requirements is to be judged."""
+
+    def add(begin: Callable[[Run], T]) -> Callable[[Run], T]:
+        EARLY.append(Early(frozenset(rows), begin))
+        return begin
+
+    return add
 
 
 class Run:
@@ -645,12 +665,16 @@ class Run:
         with suppress(Conclusion, OffLimits):  # the scenario that asks for one will tell
             self.conversations.begin()
 
-    def start_expiring(self) -> None:
-        """Start what has to expire, so that its time runs while other things are judged."""
+    def start_expiring(self, rows: AbstractSet[str]) -> None:
+        """Start what has to expire, so that its time runs while other things are judged.
+
+        Args:
+            rows: the requirements that are to be judged.
+        """
         started: list[Callable[[Run], object]] = [
             partial(Run._expiring_device, state=state, kind=kind) for state, kind in EXPIRING
         ]
-        for start in [*started, *EARLY]:
+        for start in [*started, *(early.begin for early in EARLY if early.rows & rows)]:
             try:
                 start(self)
             except (Conclusion, OffLimits):

@@ -27,12 +27,6 @@ const provider = new Provider(issuer, {
     registration: { enabled: true },
     registrationManagement: { enabled: true },
   },
-  // Each request is asked about, and has a grant of its own. By default one grant serves all that a client asks for in
-  // a session: the second decision then takes one press fewer than the first, and ending one token ends all of them.
-  async loadExistingGrant(ctx) {
-    const grantId = ctx.oidc.result?.consent?.grantId;
-    return grantId ? ctx.oidc.provider.Grant.find(grantId) : undefined;
-  },
   ttl: { AccessToken: 60, DeviceCode: Number(lifetime), Grant: 3600, Interaction: 600, RefreshToken: 3600, Session: 3600 },
 });
 
