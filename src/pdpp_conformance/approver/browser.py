@@ -42,6 +42,8 @@ class BrowserApprover:
     Args:
         words: the visible names of the buttons.
         patience: with pages that answer 429; ``None`` to take that for an answer.
+        reads_on: read a decision of several pages whole, by pressing what leads to the next; only where all decisions
+            of a kind take as many presses.
         chromium: the browser; given where another approver uses it already, who then closes it.
         actor: whose browser it is, for the record.
     """
@@ -57,6 +59,7 @@ class BrowserApprover:
         password: str | None,
         pictures: Pictures,
         patience: Patience | None = None,
+        reads_on: bool = True,
         chromium: Chromium | None = None,
         actor: str = "owner's browser",
     ) -> None:
@@ -69,6 +72,7 @@ class BrowserApprover:
         self._username = username
         self._password = password
         self._pictures = pictures
+        self._reads_on = reads_on
         self._typed: set[str] = set()
         self._presses: dict[Kind, list[int]] = {}
         self._elsewhere: BrowserApprover | None = None
@@ -91,6 +95,7 @@ class BrowserApprover:
                 username=self._username,
                 password=self._password,
                 pictures=self._pictures,
+                reads_on=self._reads_on,
                 chromium=self.chromium,
                 actor="owner's other browser",
             )
@@ -104,7 +109,7 @@ class BrowserApprover:
     def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
         tab = self.session.tab()
         pages = [self._decision_page(tab, device, complete=complete)]
-        for _ in range(self.presses_to_approve(device.kind) - 1 if self.knows_presses(device.kind) else 0):
+        for _ in range(self._presses_to_read(device.kind)):
             name = pages[-1].offers(self.words.approve)
             if name is None or not self._press(tab, name):
                 break
@@ -118,7 +123,10 @@ class BrowserApprover:
     def knows_presses(self, kind: Kind) -> bool:
         # The first approval of a client may take more presses than any other.
         seen = self._presses.get(kind, [])
-        return 1 in seen or len(seen) > 1
+        return 1 in seen or len(seen) > 1 or not self._reads_on
+
+    def _presses_to_read(self, kind: Kind) -> int:
+        return self.presses_to_approve(kind) - 1 if self._reads_on and self.knows_presses(kind) else 0
 
     def approve(
         self, device: DeviceAuthorization, *, without_streams: Sequence[str] = (), on_the_page: bool = False
