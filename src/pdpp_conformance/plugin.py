@@ -500,7 +500,11 @@ class Session:
         from pdpp_conformance.record import evidence_of
 
         scenarios = [
-            {"id": result.facts.id, "by_wire": result.is_by_wire(run.testimony.beyond), "exchanges": result.exchanges}
+            {
+                "id": result.facts.id,
+                "by_wire": result.is_by_wire(run.testimony.not_by_wire),
+                "exchanges": result.exchanges,
+            }
             for result in self._results.values()
         ]
         about = {
@@ -631,8 +635,10 @@ class Session:
         error = call.excinfo.value if call.excinfo is not None else None
         if self._signal is not None or isinstance(error, KeyboardInterrupt | pytest.exit.Exception):
             return report
+        from pdpp_conformance.replay import NotRecorded
+
         result.conclude(_as_conclusion(error))
-        if error is not None and self._run is not None:
+        if error is not None and self._run is not None and not isinstance(error, NotRecorded):
             self._run.stop_sharing()
         if result.verdict is Verdict.ERROR and error is not None:
             self._fault(result.facts.id, error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,11 +88,11 @@ class ScenarioResult:
         else:
             self.verdict, self.reason = Verdict.ERROR, f"{type(error).__name__}: {error}"[:500]
 
-    def is_by_wire(self, beyond: Mapping[str, Sequence[str]]) -> bool:
+    def is_by_wire(self, beyond: AbstractSet[str]) -> bool:
         """Whether the conclusion rests on exchanges alone, so that it can be drawn again from their record.
 
         Args:
-            beyond: what scenarios rest on that no exchange shows, by their ids.
+            beyond: the ids of scenarios that rest on what no exchange shows.
         """
         unseen = self.verdict is Verdict.PASS and not self.exchanges
         return self.concluded and self.verdict is not Verdict.ERROR and not unseen and self.facts.id not in beyond

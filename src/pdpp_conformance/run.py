@@ -468,12 +468,14 @@ class Run:
 
         It comes of a refresh while the grant behind the last one is still good, else of an approval.
         """
+        self.testimony.takes("a spare token")
         last, self._spare = self._spare, None
         if last is not None and last.refresh_token is not None:
             with suppress(Conclusion):
                 self._spare = self.refreshed(last)
         if self._spare is None:
             self._spare = self.granted(self.one_stream(), self.client())
+            self.testimony.leaves("a spare token")
         return self._spare
 
     def refreshed(self, token: TokenResponse) -> TokenResponse:
@@ -494,6 +496,7 @@ class Run:
             Blocked: there is no access token in the answer.
         """
         fresh = read_token_response(answer, "a refresh")
+        self.testimony.leaves("a spare token")
         self._spare = replace(fresh, refresh_token=fresh.refresh_token or token.refresh_token)
         return self._spare
 
@@ -536,9 +539,11 @@ class Run:
 
     def approved_and_waiting(self) -> DeviceAuthorization:
         """Return an approved MCP device authorization that is not redeemed; scenarios that leave it so share it."""
+        self.testimony.takes("an approved device authorization")
         held = self._unredeemed
         if held is None or held.redeemed is not None or held.expires_at < self.waiting.now() + 30:
             held = self._unredeemed = self.approved(self.client().start("grant_scoped_mcp", self.one_stream()))
+            self.testimony.leaves("an approved device authorization")
         return held
 
     def stop_sharing(self) -> None:
@@ -547,7 +552,9 @@ class Run:
 
     def redeemed(self) -> DeviceAuthorization:
         """Return an MCP device authorization whose code was redeemed; scenarios that need no live token share it."""
+        self.testimony.takes("a redeemed device authorization")
         if self._redeemed is None:
+            self.testimony.leaves("a redeemed device authorization")
             device = self.approved(self.client().start("grant_scoped_mcp", self.one_stream()))
             read_token_response(device.poll())
             self._redeemed = device

@@ -6,7 +6,7 @@ It is kept by parts of the run: a scenario, a conversation beside the scenarios,
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import wraps
@@ -42,6 +42,10 @@ class Testimony:
         """The exchanges that made what a part shares with others."""
         self._recorder = recorder
         self._made: dict[str, tuple[list[str], list[int]]] = {}
+        self._left_by: dict[str, str] = {}
+        """The part that made something, or left it as it is, by its name."""
+        self._taken_from: dict[str, set[str]] = {}
+        """From which parts a part took something over."""
 
     def to_json(self) -> dict[str, Any]:
         """Write the testimony, before redaction."""
@@ -78,6 +82,7 @@ class Testimony:
     def making(self, name: str) -> Iterator[None]:
         """While something is made that other parts will use: they rest on what it rests on (:meth:`using`)."""
         part, count = self._part(), len(self._recorder.exchanges)
+        self.leaves(name)
         beyond, shared = self.beyond.pop(part, []), self.shared.pop(part, [])
         try:
             yield
@@ -90,11 +95,30 @@ class Testimony:
 
     def using(self, name: str) -> None:
         """Take down that the part uses what was made under that name."""
+        self.takes(name)
         beyond, numbers = self._made[name]
         for what in beyond:
             self.rests_beyond(what)
         shared = self.shared.setdefault(self._part(), [])
         shared += [number for number in numbers if number not in shared]
+
+    def leaves(self, name: str) -> None:
+        """Take down that the part leaves something for others to go on from."""
+        self._left_by[name] = self._part()
+
+    def takes(self, name: str) -> None:
+        """Take down that the part goes on from what another may have left, if any did."""
+        maker, part = self._left_by.get(name), self._part()
+        if maker is not None and maker != part:
+            self._taken_from.setdefault(part, set()).add(maker)
+
+    @property
+    def not_by_wire(self) -> Set[str]:
+        """The parts that rest on what no exchange shows, and those that go on from what such a part left."""
+        found = {part for part, what in self.beyond.items() if what}
+        while more := {part for part, makers in self._taken_from.items() if makers & found} - found:
+            found |= more
+        return found
 
     def _part(self) -> str:
         return self._recorder.part
