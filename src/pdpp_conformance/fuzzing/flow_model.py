@@ -22,7 +22,7 @@ CLIENTS = (*STAYING, PASSING)
 WAITS = ("6", "400", "4000")
 """Seconds: more than an interval, most of a code's life, more than an access token's."""
 
-MOST_REQUESTS = 3
+MOST_REQUESTS = 2
 CODE_SECONDS = 600.0
 TOKEN_SECONDS = 3600.0
 
