@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,16 @@ from typer.testing import CliRunner
 
 from pdpp.command import app
 from pdpp_conformance.bundled import FAULTS_VARIABLE
+from pdpp_conformance.fuzzing.acts import Act
 from pdpp_conformance.fuzzing.case import CaseError, read_case, scenario_of, write_cases
-from pdpp_conformance.fuzzing.job import Wish, assigned_to
+from pdpp_conformance.fuzzing.flow_verdicts import acts_of
+from pdpp_conformance.fuzzing.flows import Flows, FoundFlow, done_again
+from pdpp_conformance.fuzzing.job import FLOW_RUNS, Wish, assigned_to
+from pdpp_conformance.fuzzing.properties import Judged
 from pdpp_conformance.fuzzing.session import Fuzzing
+from pdpp_conformance.fuzzing.words import FLOW_RULES
 from pdpp_conformance.run import Run
-from pdpp_conformance.target import Target, read_target
+from pdpp_conformance.target import Limits, Target, read_target
 from pdpp_conformance.verdict import Excluded
 
 FAULTS = {
@@ -30,8 +36,53 @@ FAULTS = {
     "parameter_in_header": ("pushed authorization request", "ERR-09"),
     "last_wins": ("device authorization", "DAR-11"),
     "replay_ok": ("token", "POL-12"),
+    "long_grant_type_is_429": ("token", "ERR-07"),
+    "put_gives_codes": ("device authorization", "DAR-02"),
+    "code_not_bound": ("token", "POL-05"),
+    "user_code_redeems": ("token", "POL-06"),
+    "denied_code_redeems": ("token", "POL-08"),
+    "dup_device_code": ("token", "POL-19"),
+    "bearer_while_pending": ("token", "CHG-13"),
 }
 """Defects: the endpoint that has each, and the requirement that it breaks."""
+
+FLOW_FAULTS = {
+    "hasty_after_others_redeems": "CHG-13",
+    "old_family_refreshes_after_replay": "REF-02",
+    "denial_lapses": "POL-08",
+    "redeemed_again_after_refresh": "POL-12",
+    "revocation_spares_older_tokens": "REV-06",
+    "ended_owner_token_at_mcp": "PRO-04",
+}
+"""Defects that only an order of acts shows: a redemption without an approval, a refresh of a revoked family, and others,
+with the requirement that each breaks."""
+
+ROWS_OF_FLOWS = {
+    "bearer_while_pending": "CHG-13",
+    "code_not_bound": "POL-05",
+    "deny_approves": "POL-08",
+    "expiry_only_when_pending": "POL-10",
+    "bearer_with_final_errors": "CHG-14",
+    "pending_without_error": "POL-07",
+    "expired_still_pending": "POL-09",
+    "slow_down_spiral": "POL-17",
+    "redecide": "UIX-16",
+    "owner_at_mcp": "PRO-04",
+    "grant_token_is_owner": "PRO-03",
+    "grant_not_enforced_rs": "PRO-05",
+    "replay_ok": "POL-12",
+    "replay_keeps_tokens": "POL-13",
+    "rotated_still_valid": "REF-02",
+    "refresh_after_revoke": "REF-06",
+    "revoke_refresh_noop": "REV-01",
+    "access_survives": "REV-06",
+    "access_token_not_revocable": "REV-05",
+    "revoke_one_kills_all": "PRO-06",
+    "garbage_token_200": "RSC-08",
+    "no_expiry_check": "RSC-07",
+    "active_after_expiry": "INT-06",
+}
+"""Defects by which it was seen that a scenario on flows can fail, and its requirement."""
 
 
 @contextmanager
@@ -61,6 +112,62 @@ def test_a_planted_defect_is_found(name: str, tmp_path: Path, monkeypatch: pytes
     with opened(tmp_path) as run:
         for seed in (1, 2, 3):
             assert (row, endpoint) in fuzzed(run, endpoint, seed).found, seed
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("name", FLOW_FAULTS)
+def test_a_defect_of_an_odd_order_is_found(
+    name: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the default budget, with each of three seeds; and what is found breaks the rule when it is done again."""
+    monkeypatch.setenv(FAULTS_VARIABLE, name)
+    with opened(tmp_path) as run:
+        flows = Flows(run, runs=FLOW_RUNS, seed=number)
+        flows.everyone(looking_for=FLOW_FAULTS[name])
+        found = flows.found[FLOW_FAULTS[name]]
+        assert done_again(run, found.acts, FLOW_FAULTS[name]) is not None
+
+
+@pytest.mark.parametrize("name", ROWS_OF_FLOWS)
+def test_each_rule_of_flows_can_be_broken(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect that breaks it is found, for that requirement."""
+    monkeypatch.setenv(FAULTS_VARIABLE, name)
+    with opened(tmp_path) as run:
+        flows = Flows(run, runs=FLOW_RUNS, seed=1)
+        flows.everyone(looking_for=ROWS_OF_FLOWS[name])
+        assert ROWS_OF_FLOWS[name] in flows.found, flows.trouble
+
+
+def test_the_same_seed_takes_the_flow_through_the_same_orders(tmp_path: Path) -> None:
+    """Whatever the server answers; and a conforming one breaks no rule in any of them, each of which was tested."""
+    logs = []
+    for number in (1, 1, 2):
+        log: list[bytes] = []
+        with opened(tmp_path) as run:
+            flows = Flows(run, runs=20, seed=number, note=log.append)
+            flows.everyone()
+        assert (flows.found, flows.trouble, flows.runs) == ({}, "", 20)
+        assert set(flows.judged) == {row for row, _ in FLOW_RULES.values()}
+        logs.append(log)
+    assert logs[0] == logs[1] != logs[2]
+
+
+def test_an_order_is_kept_and_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a file that the command takes, and as a scenario whose table tells the same acts."""
+    monkeypatch.setenv(FAULTS_VARIABLE, "denial_lapses")
+    acts = [Act("start", 1, "the first client", "grant_scoped_mcp"), Act("deny", 1), Act("wait", detail="4000")]
+    acts.append(Act("poll", 1))
+    found = FoundFlow(Judged("POL-08", False, "no bearer", "200 with a bearer"), acts).to_json()
+    (case,) = write_cases(tmp_path, [found], 1)
+    scenario = json.loads(case.read_text(encoding="utf-8"))["scenario"]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in scenario.splitlines() if "|" in line]
+    assert acts_of(rows) == tuple(acts)
+    assert "Then in this order, a denied request stays denied" in scenario
+    broken = CliRunner().invoke(app, ["replay", str(case)])
+    assert (broken.exit_code, "POL-08 is broken" in broken.output) == (1, True), broken.output
+    monkeypatch.delenv(FAULTS_VARIABLE)
+    kept = CliRunner().invoke(app, ["replay", str(case)])
+    assert (kept.exit_code, "POL-08 is kept: 4 acts in their order" in kept.output) == (0, True), kept.output
 
 
 @pytest.mark.parametrize("endpoint", ["revocation", "registration"])
@@ -120,3 +227,12 @@ def test_a_deployment_is_fuzzed_only_where_that_is_wanted(tmp_path: Path) -> Non
     with pytest.raises(Excluded, match="no generated requests"):
         assigned_to(Target(), Wish(0), tmp_path)
     assert assigned_to(elsewhere, Wish(7), tmp_path).examples == 7
+
+
+def test_a_deployment_s_flow_is_taken_through_as_many_orders_as_its_target_file_says(tmp_path: Path) -> None:
+    """None by default, whatever else is allowed; the bundled server's through 200."""
+    allowed = Target(base_url="https://as.example", limits=Limits(allow_fuzzing=True))
+    assert assigned_to(allowed, Wish(), tmp_path).flow_runs == 0
+    some = replace(allowed, limits=Limits(allow_fuzzing=True, flow_runs=7))
+    assert assigned_to(some, Wish(), tmp_path).flow_runs == 7
+    assert assigned_to(Target(), Wish(), tmp_path).flow_runs == FLOW_RUNS == 200

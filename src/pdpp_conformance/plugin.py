@@ -741,6 +741,7 @@ class Session:
             "tasks": judge_tasks(self._catalogue, results, self._selected, covered=covered),
             "requirements": [row.to_json() for row in rows],
             "scenarios": [scenario_to_json(result, self._catalogue) for result in results],
+            "generated": run.generated,
             "residue": [left.to_json() for left in run.residue],
         }
 

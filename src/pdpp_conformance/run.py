@@ -118,6 +118,8 @@ class Run:
         self.window: Window | None = None
         """The verification window around the run, where there is one."""
         self.residue: list[Residue] = []
+        self.generated: Mapping[str, Any] | None = None
+        """What generated requests were sent, and how they were answered, once that is over."""
         self.known_values: set[str] | None = None
         """Recognizable values of the owner's records, once they were read."""
         self._tell = tell

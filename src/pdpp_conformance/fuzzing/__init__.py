@@ -1,7 +1,12 @@
-"""Requests that nobody wrote by hand, sent to the OAuth endpoints.
+"""Requests that nobody wrote by hand, sent to the OAuth endpoints, and orders of acts that nobody thought of.
 
-`description` tells what the endpoints take (schemas/openapi.yaml), `generation` makes requests of it, `conduct` says
-what must hold of every answer, `session` sends them, `case` keeps one that broke a rule, `replay` sends it again, `job`
-does all of it in a process of its own, beside the scenarios (`worker` is that process, `assignment` what passes between
-the two), and `verdicts` judges what came of it, in the `words` of the scenarios.
+`description` tells what the endpoints take (schemas/openapi.yaml), `generation` makes requests of it (`request`, with
+`placeholders`), `sending` sends one, `conduct` says what must hold of every answer, and `session` puts them together.
+
+Of a flow, `flow_model` knows what is true after each of the `acts`; `machine` draws sequences of them, beside the beaten
+`paths`; the `parties` do them, `properties` say what must hold whatever the order, and `flows` puts them together.
+
+`case` keeps what broke a rule, `replay` tries it again. `job` does all of it in a process of its own, beside the
+scenarios (`worker` is that process, `assignment` what passes between the two); `verdicts` and `flow_verdicts` judge what
+came of it, in the `words` of the scenarios.
 """

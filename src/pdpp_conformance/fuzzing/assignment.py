@@ -48,6 +48,26 @@ class Report:
     problem: str | None = None
     """Why it ended early, in a sentence."""
 
+    def summary(self, seed: int) -> dict[str, Any]:
+        """Return how much was sent where, and how many distinct answers came, as ``run.json`` has it."""
+        parts = [*self.counts.items(), *([("flow", self.flows)] if self.flows else [])]
+        return {
+            "seed": seed,
+            "digest": f"sha256:{self.digest}",
+            "requests": sum(part["requests"] for _, part in parts),
+            "flow_runs": self.flows["runs"] if self.flows else 0,
+            "endpoints": [
+                {
+                    "name": name,
+                    "requests": part["requests"],
+                    "distinct_answers": len(part["answers"]),
+                    "answers": dict(sorted(part["answers"].items(), key=lambda told: (-told[1], told[0]))),
+                    "cut_short": name in self.cut_short or bool(part.get("cut_short")),
+                }
+                for name, part in parts
+            ],
+        }
+
     @staticmethod
     def from_json(written: Mapping[str, Any]) -> Report:
         """Read what the process wrote.

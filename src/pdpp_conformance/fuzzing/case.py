@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pdpp_conformance.fuzzing.acts import Act
-from pdpp_conformance.fuzzing.generation import GeneratedRequest
 from pdpp_conformance.fuzzing.placeholders import placeholder, placeholders_in
+from pdpp_conformance.fuzzing.request import GeneratedRequest
 from pdpp_conformance.fuzzing.words import ENDPOINTS, FLOW_RULES, RULES
 
 FOLDER = "cases"

@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl
 
 from pdpp_conformance.error_checks import shows_trace
 from pdpp_conformance.exchange import Answer
-from pdpp_conformance.fuzzing.generation import GRANT_TYPES, GeneratedRequest
 from pdpp_conformance.fuzzing.placeholders import placeholder
+from pdpp_conformance.fuzzing.request import GRANT_TYPES, GeneratedRequest
 
 _TEXT = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]*")
 _URI = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]*")

@@ -13,7 +13,6 @@ from typing import Any
 from pdpp_conformance.exchange import OffLimits
 from pdpp_conformance.fuzzing.acts import Act
 from pdpp_conformance.fuzzing.flow_model import FlowModel
-from pdpp_conformance.fuzzing.machine import draw_sequences
 from pdpp_conformance.fuzzing.parties import Parties, Seen
 from pdpp_conformance.fuzzing.paths import beaten_paths
 from pdpp_conformance.fuzzing.properties import Judged, judged_in
@@ -120,6 +119,8 @@ class Flows:
 
     def _sequences(self, model: Callable[[], FlowModel]) -> list[Sequence[Act]]:
         """Return what is done: first what shows each rule once, which is left to no chance, then what is drawn."""
+        from pdpp_conformance.fuzzing.machine import draw_sequences  # who does a kept case again draws nothing
+
         known = [*beaten_paths(model)][: self._wanted]
         drawn = draw_sequences(max(self._wanted - len(known), 1), self._seed, model)
         return [*known, *drawn][: self._wanted]

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pdpp_conformance.cleanup import Residue
 from pdpp_conformance.fuzzing.assignment import Assignment, Report
@@ -170,6 +170,11 @@ class FuzzingJob:
         report = self._report or self._judgeable()
         return [Residue(**left) for left in report.residue] if report.digest else [self._unknown()]
 
+    def summary(self) -> dict[str, Any] | None:
+        """Return what was sent, for the report; ``None`` where nothing came of it."""
+        report = self._report or (None if self._reader.is_alive() else self._judgeable())
+        return report.summary(self._assigned.seed) if report is not None and report.digest else None
+
     def _unknown(self) -> Residue:
         return Residue(
             what="clients and tokens of the fuzzing",
@@ -229,5 +234,10 @@ def _started(run: Run, wish: Wish) -> FuzzingJob | Conclusion:
         job = FuzzingJob(assigned_to(target, wish, run.report_dir), run.report_dir, run.redactor)
     except Conclusion as why:
         return why
-    run.at_end(lambda: run.residue.extend(job.stop()))
+
+    def end() -> None:
+        run.residue.extend(job.stop())
+        run.generated = job.summary()
+
+    run.at_end(end)
     return job

@@ -14,8 +14,8 @@ from pdpp_conformance.fuzzing.case import Case
 from pdpp_conformance.fuzzing.conduct import Broken, broken_by
 from pdpp_conformance.fuzzing.description import operations_of
 from pdpp_conformance.fuzzing.flows import done_again
-from pdpp_conformance.fuzzing.generation import GeneratedRequest
-from pdpp_conformance.fuzzing.session import REQUEST_SECONDS, Unsendable, send_filled, values_of
+from pdpp_conformance.fuzzing.request import GeneratedRequest
+from pdpp_conformance.fuzzing.sending import REQUEST_SECONDS, Unsendable, send_filled, values_of
 from pdpp_conformance.journal import Journal
 from pdpp_conformance.run import Run
 from pdpp_conformance.target import Target

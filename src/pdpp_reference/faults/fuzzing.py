@@ -24,13 +24,13 @@ from pdpp_reference.faults.traffic import Answered
 from pdpp_reference.grants.access import AccessToken
 from pdpp_reference.http import Form
 from pdpp_reference.resource_server.bearer import BearerCheck
-from pdpp_reference.secrets_at_rest import new_credential
 from pdpp_reference.storage.tables import tokens
 
 declared = Declared()
 
 _REVOCATION = "/oauth/revoke"
 _PUSHED = "/oauth/par"
+_A_BEARER = {"access_token": "a-bearer-that-nobody-may-have", "token_type": "Bearer", "expires_in": 3600}
 
 
 @declared.altering(TOKEN, "A code that comes without its verifier is the server's own fault.", "ERR-01")
@@ -102,6 +102,20 @@ def put_gives_codes(app: ASGIApp) -> ASGIApp:
     return serve
 
 
+class _DeniedWithResource(DeviceCodeGrant):
+    def _poll(
+        self, connection: Connection, client: Client, device_code: str, form: Form
+    ) -> dict[str, Any] | OAuthError:
+        answer = super()._poll(connection, client, device_code, form)
+        denied = isinstance(answer, OAuthError) and answer.error == "access_denied"
+        return _A_BEARER if denied and form.present("resource") else answer
+
+
+@declared.replacing("A denied code is redeemed where the request names a resource.", "POL-08")
+def denied_code_redeems(parts: Collaborators) -> None:
+    put(parts, _DeniedWithResource)
+
+
 # -- orders of requests ------------------------------------------------------------------------------------------------
 
 
@@ -116,7 +130,7 @@ class _Redeeming(DeviceCodeGrant):
     ) -> dict[str, Any] | OAuthError:
         request = self._requests.by_device_code(connection, device_code)
         if request is not None and self.wrongly(connection, request, client):
-            return {"access_token": new_credential(), "token_type": "Bearer", "expires_in": 3600}
+            return dict(_A_BEARER)
         return super()._poll(connection, client, device_code, form)
 
 
