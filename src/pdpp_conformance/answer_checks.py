@@ -9,7 +9,7 @@ import pytest
 
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
-from pdpp_conformance.specification import load_schema
+from pdpp_conformance.wire_description import wire_schema
 
 
 def answer_of(request: pytest.FixtureRequest) -> Answer:
@@ -34,8 +34,8 @@ def judge_ok_json(judge: Judgement, answer: Answer) -> None:
 
 
 def judge_schema(judge: Judgement, answer: Answer, what: str) -> None:
-    """The body fits one of the wire schemas in ``schemas/``, whatever the status."""
-    schema = load_schema(what.replace(" ", "_"))
+    """The body fits its schema in ``schemas/openapi.yaml``, whatever the status."""
+    schema = wire_schema(what)
     problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(answer.json()))
     observed = "it fits" if problem is None else f"{problem.json_path}: {problem.message}"[:200]
     judge.that(problem is None, f"a {what}", f"{answer.status}, {observed}")

@@ -5,24 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
-
-import yaml
 
 from pdpp_conformance.discovery import Discovery, Document
 from pdpp_conformance.exchange import origin_of
-from pdpp_conformance.specification import specification_root
+from pdpp_conformance.wire_description import description
 
 _METHODS = ("get", "post", "put", "delete")
-
-
-@cache
-def description() -> Mapping[str, Any]:
-    """Return the OpenAPI description of the OAuth surface."""
-    path = specification_root() / "schemas" / "openapi.yaml"
-    content: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return content
 
 
 @dataclass(frozen=True)

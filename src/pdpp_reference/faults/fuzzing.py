@@ -102,18 +102,49 @@ def put_gives_codes(app: ASGIApp) -> ASGIApp:
     return serve
 
 
-class _DeniedWithResource(DeviceCodeGrant):
+class _AnyWithResource(DeviceCodeGrant):
+    """Gives a bearer for a code of one sort, where the request names a resource."""
+
+    def is_of_the_sort(self, request: AuthorizationRequest | None, client: Client) -> bool:
+        raise NotImplementedError
+
     def _poll(
         self, connection: Connection, client: Client, device_code: str, form: Form
     ) -> dict[str, Any] | OAuthError:
-        answer = super()._poll(connection, client, device_code, form)
-        denied = isinstance(answer, OAuthError) and answer.error == "access_denied"
-        return _A_BEARER if denied and form.present("resource") else answer
+        request = self._requests.by_device_code(connection, device_code)
+        if form.present("resource") and self.is_of_the_sort(request, client):
+            return dict(_A_BEARER)
+        return super()._poll(connection, client, device_code, form)
+
+
+class _DeniedWithResource(_AnyWithResource):
+    def is_of_the_sort(self, request: AuthorizationRequest | None, client: Client) -> bool:
+        return request is not None and request.state is State.DENIED
 
 
 @declared.replacing("A denied code is redeemed where the request names a resource.", "POL-08")
 def denied_code_redeems(parts: Collaborators) -> None:
     put(parts, _DeniedWithResource)
+
+
+class _ForeignWithResource(_AnyWithResource):
+    def is_of_the_sort(self, request: AuthorizationRequest | None, client: Client) -> bool:
+        return request is not None and request.state is State.PENDING and request.client_id != client.client_id
+
+
+@declared.replacing("Another client's undecided code is redeemed where the request names a resource.", "POL-05")
+def foreign_code_redeems(parts: Collaborators) -> None:
+    put(parts, _ForeignWithResource)
+
+
+class _UnknownWithResource(_AnyWithResource):
+    def is_of_the_sort(self, request: AuthorizationRequest | None, client: Client) -> bool:
+        return request is None
+
+
+@declared.replacing("An unknown code is redeemed where the request names a resource.", "POL-06")
+def unknown_code_redeems(parts: Collaborators) -> None:
+    put(parts, _UnknownWithResource)
 
 
 # -- orders of requests ------------------------------------------------------------------------------------------------
