@@ -157,6 +157,10 @@ class Visitor:
             return self._ask(method or "GET", choice.as_query())
         return self._ask("POST", choice.form.url, choice)
 
+    def submit(self, choice: Choice) -> Answer:
+        """Press a button, and go no further: who only wants the press to have its effect spares the page behind it."""
+        return self._send("POST", choice.form.url, choice)
+
     def _ask(self, method: str, url: str, choice: Choice | None = None) -> Visit:
         if not self._recorder.is_allowed(url):
             raise Blocked(

@@ -77,6 +77,7 @@ class FlowModel:
         self.removed = False
         """Whether the passing client was removed."""
         self.grant_ended = False
+        self._possible: dict[str, list[Act]] = {}
         self._clock_by_hand = clock_by_hand
         self._refreshes = refreshes
         self._removes = removes
@@ -113,7 +114,9 @@ class FlowModel:
 
     def possible(self, name: str) -> list[Act]:
         """Return every act of that name that can be done now, in order."""
-        return [act for act in self._imaginable(name) if self.allows(act)]
+        if name not in self._possible:
+            self._possible[name] = [act for act in self._imaginable(name) if self.allows(act)]
+        return self._possible[name]
 
     def _imaginable(self, name: str) -> Iterator[Act]:
         numbers = sorted(self.asked)
@@ -173,6 +176,7 @@ class FlowModel:
 
     def apply(self, act: Act) -> None:
         """Let an act have happened at a deployment that keeps the rules."""
+        self._possible.clear()
         if act.name == "start":
             self.asked[act.request] = Asked(act.by, act.detail, self.now)
         elif act.name == "wait":

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from pdpp_conformance.fuzzing.acts import Act
 from pdpp_conformance.fuzzing.flow_model import FlowModel
 
-STEPS = 5
+STEPS = 4
 """Rules that one run follows after its beginning."""
 
 _BEGINNINGS: Mapping[str, Sequence[str]] = {

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from pdpp_conformance.exchange import Answer, origin_of
 from pdpp_conformance.fuzzing.acts import MCP_KIND, Act
 from pdpp_conformance.fuzzing.flow_model import PASSING
+from pdpp_conformance.html_pages import ticked
 from pdpp_conformance.mcp_client import STATELESS_REVISION, McpSession, message_of
 from pdpp_conformance.mcp_requests import ask, bearer, is_served
 from pdpp_conformance.oauth_client import DeviceAuthorization, OAuthClient
@@ -76,6 +77,15 @@ class _Held:
     grant_id: str | None = None
     page: Visit | None = field(default=None, repr=False)
     """The page on which the owner decided; it stays open."""
+
+
+@dataclass
+class _Owner:
+    """The owner, in every run the same."""
+
+    visitor: Visitor
+    presses_once: bool = False
+    """Whether one press is known to make a decision here: the page behind it is not fetched then."""
 
 
 class Parties:
@@ -186,21 +196,26 @@ class Parties:
         held = self._held[act.request]
         owner = self._run.once(_VISITOR, self._owner)
         if held.page is None:
-            held.page = owner.arrive(held.device)
-        decided = owner.decide(held.page, names, signing_in=True)
+            held.page = owner.visitor.arrive(held.device)
+        choice = held.page.page.offers(names, links=False)
+        if owner.presses_once and choice is not None and choice.form.method == "POST":
+            return Seen(owner.visitor.submit(choice.filled(ticked)))
+        decided = owner.visitor.decide(held.page, names, signing_in=True)
+        owner.presses_once = len(decided.pressed) == 1
         return Seen(decided.end.last)
 
-    def _owner(self) -> Visitor:
+    def _owner(self) -> _Owner:
         target = self._run.target
         if target.approver.kind != "http":
             raise Blocked("nobody plays the owner", unblock="--approver browser or http, and the owner's password")
-        return Visitor(
+        visitor = Visitor(
             self._run.recorder,
             target.approver,
             self._run.patience,
             username=target.owner_username,
             password=target.owner_password,
         )
+        return _Owner(visitor)
 
     def _wait(self, act: Act) -> Seen:
         self._run.pause(float(act.detail), "what may come at any time")
