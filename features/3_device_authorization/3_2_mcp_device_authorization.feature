@@ -227,7 +227,8 @@ Feature: MCP device authorization starts from client, MCP resource and authoriza
 
     @UIX-06 @negative
     Scenario: Opening the complete URI approves nothing
-      Given an MCP device authorization
+      Given a client token
+      And an MCP device authorization
       When the owner opens it by the complete verification URI
       And the client polls
       Then it is told authorization_pending

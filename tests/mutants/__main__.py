@@ -92,6 +92,8 @@ def _outcome(run: FinishedRun) -> str:
     red = [row["id"] for row in run.report["requirements"] if row["verdict"] in RED and row["scenarios"]]
     if red:
         return f"red: {', '.join(red)}"
+    if any(told.startswith("opening the run") for told in run.report["faults"]):
+        return "blocked"  # there is no server to judge
     if run.report["faults"] or any(scenario["verdict"] == "ERROR" for scenario in run.report["scenarios"]):
         return f"error: {(run.report['faults'] or ['a scenario'])[0]}"
     unseen = run.status == 7 or any(scenario["verdict"] == "BLOCKED" for scenario in run.report["scenarios"])

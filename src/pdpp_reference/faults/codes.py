@@ -220,8 +220,7 @@ declared.altering(
     "The complete URI is that of the request before.",
     "DRS-05",
     "UIX-05",
-    "UIX-06",
-    why="The page that the owner comes to shows, and decides on, another request, whose own page was never opened.",
+    why="The page that the owner comes to shows, and decides on, another request.",
 )(_confusing())
 
 

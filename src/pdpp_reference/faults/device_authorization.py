@@ -239,7 +239,7 @@ def encoded_names_unknown(answer: Answered) -> None:
 
 @declared.altering(ENDPOINT, "Text beyond ASCII is refused.", "DAR-01")
 def ascii_only(answer: Answered) -> None:
-    if "%C3" in answer.request_body.decode():
+    if b"%C3" in answer.request_body:
         answer.status = 400
         answer.members = {"error": "invalid_request"}
 
