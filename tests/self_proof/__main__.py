@@ -68,8 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unproven = [told["id"] for told in report["rows_without_fault"] if told["reason"] == UNPROVEN]
     if unproven:
         _say(f"judged, and no fault breaks it: {', '.join(unproven)}")
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    _say(f"took      {time.monotonic() - started:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processors' time")
+    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    spent = sum(each.ru_utime + each.ru_stime for each in used)
+    _say(f"took      {time.monotonic() - started:.0f} s, {spent:.0f} s of processors' time")
     _say(f"report    {options.report.with_suffix('.html')}")
     complete = len(proof.outcomes) == len(faults)
     return 1 if failed or proof.problems or not complete or (unproven and not options.names) else 0
