@@ -20,14 +20,11 @@ from tests.self_proof.outcome import COMPLETE_RUNS, RED, Outcome
 
 SCOPES: Mapping[str, str] = {
     "rows": "the scenarios of the declared rows",
-    "near": "the scenarios of the declared rows, and a dozen of their features, others for each fault",
+    "near": "the scenarios of the declared rows, and of every other row of their features one, drawn for each fault",
     "features": "the features in which the declared rows stand, of their scenarios for a browser only the declared",
     "whole": "all scenarios",
 }
 """What is run for a fault."""
-
-NEIGHBOURS = 12
-"""How many scenarios, besides the declared rows', are run near a fault."""
 
 GENERATED = 10
 """How many requests are generated for each operation: enough for the faults that only those find."""
@@ -159,16 +156,20 @@ class Proof:
         if scope == "rows":
             return frozenset(wanted)
         features = {_subject(scenario) for scenario in declared}
-        beside = [scenario.id for scenario in by_hand if _subject(scenario) in features]
-        beside = [scenario for scenario in beside if scenario not in wanted | self._for_browser]
+        beside = [scenario for scenario in by_hand if _subject(scenario) in features]
+        beside = [scenario for scenario in beside if scenario.id not in wanted | self._for_browser]
         if scope == "near":
-            beside = _drawn(beside, NEIGHBOURS, fault.name)
-        return frozenset(wanted.union(beside))
+            beside = _drawn(beside, fault)
+        return frozenset(wanted.union(scenario.id for scenario in beside))
 
 
-def _drawn(scenarios: Iterable[str], most: int, for_whom: str) -> list[str]:
-    """Draw some, the same ones each time for the same name, and as good as any others."""
-    return sorted(scenarios, key=lambda scenario: sha256(f"{for_whom} {scenario}".encode()).digest())[:most]
+def _drawn(scenarios: Sequence[ScenarioFacts], fault: Fault) -> list[ScenarioFacts]:
+    """Draw one scenario of each row, the same one each time, and another for another fault."""
+    drawn: dict[str, ScenarioFacts] = {}
+    for scenario in sorted(scenarios, key=lambda each: sha256(f"{fault.name} {each.id}".encode()).digest()):
+        for row in scenario.requirement_ids:
+            drawn.setdefault(row, scenario)
+    return list(drawn.values())
 
 
 def _subject(scenario: ScenarioFacts) -> str:

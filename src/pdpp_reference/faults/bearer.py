@@ -17,7 +17,7 @@ from pdpp_reference.faults.fault import Declared
 from pdpp_reference.faults.traffic import Answered
 from pdpp_reference.grants.access import AccessToken, Grant
 from pdpp_reference.grants.authorization_details import AuthorizationDetail, StreamAccess
-from pdpp_reference.resource_server.bearer import BearerCheck, Protected
+from pdpp_reference.resource_server.bearer import BearerCheck
 from pdpp_reference.sample_data import load_catalogue
 from pdpp_reference.sources import SourceCatalogue
 
@@ -165,18 +165,17 @@ class _OwnerTriedOnceIsDead(BearerCheck):
         try:
             return super().at_mcp(headers)
         except RestError as error:
-            if error.status == 403:
-                self._tried.add(bearer_of(headers))
+            if error.status != 403:
+                raise
+            bearer = bearer_of(headers)
+            if bearer in self._tried:
+                raise RestError("authentication_error", "the access token was revoked", status=401) from None
+            self._tried.add(bearer)
             raise
-
-    def active_token(self, headers: Headers, protected: Protected) -> AccessToken:
-        if bearer_of(headers) in self._tried:
-            raise RestError("authentication_error", "the access token was revoked", status=401)
-        return super().active_token(headers, protected)
 
 
 @declared.replacing(
-    "An owner token that was tried at /mcp is dead everywhere.",
+    "An owner token that was tried at /mcp is unknown there the next time.",
     "CHG-02",
     "RSC-11",
     why="From the second time on it is refused as unknown, and not for its scope.",
