@@ -90,7 +90,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="requests that each generator makes for each endpoint (25; at a URL only where this or its file says so)",
     )
     group.addoption(
-        "--fuzz-seconds", metavar="SECONDS", type=_count, help="after how long an endpoint has been fuzzed enough (30)"
+        "--fuzz-seconds",
+        metavar="SECONDS",
+        type=_count,
+        help="after how long an endpoint has been fuzzed enough (30 at a URL)",
     )
     group.addoption("--shuffle", action="store_true", help="run the scenarios in an order drawn from the seed")
 
@@ -343,14 +346,14 @@ class Session:
         begin_playing(self._run)
 
     def _begin_fuzzing(self) -> None:
-        from pdpp_conformance.fuzzing.job import ENDPOINT_SECONDS, Wish, begin_fuzzing
+        from pdpp_conformance.fuzzing.job import Wish, begin_fuzzing
 
         assert self._run is not None
         if self._judged_again is not None:
             return  # what generated requests found is in no record
         option = self._config.getoption
         seconds = option("fuzz_seconds")
-        wish = Wish(option("fuzz_examples"), self.seed, ENDPOINT_SECONDS if seconds is None else float(seconds))
+        wish = Wish(option("fuzz_examples"), self.seed, None if seconds is None else float(seconds))
         begin_fuzzing(self._run, wish)
 
     def _declare_window(self, target: Target) -> None:

@@ -34,6 +34,9 @@ ENDPOINT_SECONDS = 30.0
 WHOLE_SECONDS = 120.0
 """How long all of it may take; on an idle machine the default takes a fifth of that."""
 
+BUNDLED_SECONDS = 900.0
+"""How long all of it may take at the bundled server, whom nobody waits for: a busy machine is no reason to do less."""
+
 _NAME = "fuzzing"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 5.0
@@ -56,7 +59,7 @@ class Wish:
 
     examples: int | None = None
     seed: int = 1
-    endpoint_seconds: float = ENDPOINT_SECONDS
+    endpoint_seconds: float | None = None
 
 
 def assigned_to(target: Target, wish: Wish, report_dir: Path) -> Assignment:
@@ -77,6 +80,9 @@ def assigned_to(target: Target, wish: Wish, report_dir: Path) -> Assignment:
     examples = DEFAULT_EXAMPLES if examples is None else examples
     if examples == 0:
         raise Excluded("no generated requests are wanted (--fuzz-examples 0)")
+    seconds = wish.endpoint_seconds
+    if seconds is None:
+        seconds = BUNDLED_SECONDS if bundled else ENDPOINT_SECONDS
     owner = replace(target.approver, kind="http" if target.approver.kind in ("browser", "http") else "none")
     flow_runs = _flow_runs(examples) if bundled else target.limits.flow_runs
     budget = examples * _GENERATORS_AND_ENDPOINTS + _CORNERS + _REQUESTS_FOR_PARTIES + flow_runs * _REQUESTS_OF_A_FLOW
@@ -85,8 +91,8 @@ def assigned_to(target: Target, wish: Wish, report_dir: Path) -> Assignment:
         folder=report_dir / FOLDER,
         examples=examples,
         seed=wish.seed,
-        endpoint_seconds=wish.endpoint_seconds,
-        whole_seconds=max(WHOLE_SECONDS, WHOLE_SECONDS * examples / DEFAULT_EXAMPLES),
+        endpoint_seconds=seconds,
+        whole_seconds=(BUNDLED_SECONDS if bundled else WHOLE_SECONDS) * max(1.0, examples / DEFAULT_EXAMPLES),
         flow_runs=flow_runs,
     )
 

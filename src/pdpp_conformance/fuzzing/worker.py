@@ -25,6 +25,9 @@ from pdpp_conformance.fuzzing.session import Fuzzing
 from pdpp_conformance.journal import Journal
 from pdpp_conformance.run import Run
 
+FOR_FLOWS = 1 / 3
+"""The part of the time that generated requests leave to the flows."""
+
 
 def work(assigned: Assignment) -> Report:
     """Fuzz, clean up, and return what came of it, redacted with all that this process came to know."""
@@ -44,15 +47,25 @@ def work(assigned: Assignment) -> Report:
 
 
 def _fuzz(run: Run, assigned: Assignment) -> Report:
-    until = time.monotonic() + assigned.whole_seconds
+    began = time.monotonic()
     try:
         run.open()
     except Unreachable as error:
         return Report(problem=str(error))
     fuzzing = Fuzzing(
-        run, examples=assigned.examples, seed=assigned.seed, seconds=assigned.endpoint_seconds, until=until
+        run,
+        examples=assigned.examples,
+        seed=assigned.seed,
+        seconds=assigned.endpoint_seconds,
+        until=began + assigned.whole_seconds * (1 - FOR_FLOWS),
     )
-    flows = Flows(run, runs=assigned.flow_runs, seed=assigned.seed, until=until, note=fuzzing.note)
+    flows = Flows(
+        run,
+        runs=assigned.flow_runs,
+        seed=assigned.seed,
+        until=began + assigned.whole_seconds,
+        note=fuzzing.note,
+    )
     problem = None
     try:
         fuzzing.everywhere()
