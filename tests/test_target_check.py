@@ -70,9 +70,9 @@ class TestPlan:
         there = plan(ABLE, rows=236, scenarios=542, waits=26, max_wait=60)
         assert (there.most_requests, there.per_second, there.is_short) == (300, 10.0, True)
         first, second = there.lines
-        assert "about 1879 requests, at most 300, 10 a second" in first
-        assert "--max-requests 2300, or limits.requests: 2300 in the target file" in second
-        assert there.come_to == 64
+        assert "about 2204 requests, at most 300, 10 a second" in first
+        assert "--max-requests 2700, or limits.requests: 2700 in the target file" in second
+        assert there.come_to == 54
         here = plan(Target(base_url="http://127.0.0.1:8080"), rows=236, scenarios=542, waits=26, max_wait=60)
         assert (here.most_requests, here.per_second, here.is_short) == (None, None, False)
         told = plan(
