@@ -19,8 +19,8 @@ PASSING = "the passing client"
 """Registered anew in each run that needs it, and removed."""
 
 CLIENTS = (*STAYING, PASSING)
-WAITS = ("6", "400", "4000")
-"""Seconds: more than an interval, most of a code's life, more than an access token's."""
+WAITS = ("6", "11", "400", "4000")
+"""Seconds: more than an interval, than one that was grown once, most of a code's life, more than an access token's."""
 
 MOST_REQUESTS = 2
 CODE_SECONDS = 600.0
