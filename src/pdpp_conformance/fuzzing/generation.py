@@ -250,6 +250,8 @@ def _swapped(operation: Operation) -> Iterator[GeneratedRequest]:
                     ("client_id", placeholder(client)),
                 ]
                 yield _written(operation, pairs, CORNERS)
+                if grant_type == GRANT_TYPES[0]:
+                    yield _written(operation, [*pairs, ("resource", placeholder("resource"))], CORNERS)
 
 
 def _asked_about(operation: Operation) -> Iterator[GeneratedRequest]:
