@@ -77,7 +77,7 @@ ROWS_OF_FLOWS = {
     "revoke_refresh_noop": "REV-01",
     "access_survives": "REV-06",
     "access_token_not_revocable": "REV-05",
-    "revoke_one_kills_all": "PRO-06",
+    "grant_stays_in_force": "PRO-06",
     "garbage_token_200": "RSC-08",
     "no_expiry_check": "RSC-07",
     "active_after_expiry": "INT-06",

@@ -46,6 +46,7 @@ _PATHS: Sequence[Sequence[Act]] = (
     ],
     [*_redeemed(), _REFRESH, _REFRESH, _act("refresh", "first"), _INTROSPECT, _REFRESH],
     [*_redeemed(), _act("revoke", "access"), _INTROSPECT, _REFRESH, _act("revoke", "refresh"), _INTROSPECT, _REFRESH],
+    [*_redeemed(), _act("revoke", "refresh"), _REFRESH],
     [*_redeemed(), _act("wait", "4000"), _act("use", "/mcp"), _INTROSPECT, _REFRESH, _INTROSPECT],
     [*_redeemed(), _act("end grant"), _INTROSPECT, _act("use", "/mcp"), _REFRESH],
     [*_redeemed(by=PASSING), Act("remove client", by=PASSING), _act("use", "/mcp"), _INTROSPECT, _REFRESH],
