@@ -138,3 +138,16 @@ Feature: In no order do the acts of a flow open anything
     Scenario: In every order introspection tells good tokens from ended ones
       When the parties of a flow act in every order
       Then whatever the order, introspection tells good tokens from ended ones
+
+  Rule: What an order of acts once broke stays mended
+
+    @POL-05 @negative
+    Scenario: A device that is hasty after another client polled with its code
+      When the parties of a flow act in this order
+        | act             | request | by               | detail           |
+        | start           | 1       | the first client | grant_scoped_mcp |
+        | poll as another | 1       |                  |                  |
+        | poll            | 1       |                  |                  |
+        | poll            | 1       |                  |                  |
+        | poll as another | 1       |                  |                  |
+      Then in this order, another client's code gives no bearer
