@@ -89,6 +89,7 @@ class Flows:
                 self.cut_short = True
                 break
             self.runs += 1
+            del self._run.recorder.exchanges[:]  # nobody reads them here, and there are thousands
             for act in acts:
                 self._note(json.dumps(act.to_json(), sort_keys=True).encode("ascii"))
             found = self.again(acts, model())
@@ -137,7 +138,6 @@ class Flows:
 
     def again(self, acts: Sequence[Act], model: FlowModel) -> FoundFlow | None:
         """Do acts, as far as they can be done, up to the first that breaks a rule; return how far that was."""
-        del self._run.recorder.exchanges[:]  # nobody reads them, and there are thousands
         self._made += 1
         parties = Parties(self._run, self._made)
         done: list[Act] = []
