@@ -7,6 +7,7 @@ this process ends as well, however its parent did. Standard output carries a :cl
 from __future__ import annotations
 
 import _thread
+import gc
 import json
 import os
 import pickle
@@ -93,6 +94,8 @@ def main() -> None:
     """Work for one parent."""
     result = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else is printed is no result
+    gc.freeze()  # what was imported stays
+    gc.set_threshold(10_000, 20, 20)
     assigned = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by the process that started this one
     assert isinstance(assigned, Assignment)
     threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
