@@ -357,7 +357,8 @@ def test_a_browsers_run_in_real_time(tmp_path: Path) -> None:
     options = ("--device-code-lifetime", "20", "--access-token-lifetime", "20", "--polling-interval", "1")
     with serving("--port", "0", "--database", database, *options, **SECRETS_GIVEN) as server:
         given = ["--base-url", server.url, "--approver", "browser", "--max-wait", "60", "--seed", "11"]
-        selected = "POL_07 or POL_09 or POL_10 or POL_11 or RSC_07 or INT_04 or UIX_04 or UIX_15 or task_5_3"
+        rows = "POL_07 or POL_09 or POL_10 or POL_11 or RSC_07 or INT_04 or UIX_04 or UIX_15 or task_5_3"
+        selected = f"({rows}) and not fuzzed"  # what generated requests find is in no record
         environment = {**SECRETS_GIVEN, "XDG_STATE_HOME": str(tmp_path / "state")}
         assert run_specification(tmp_path / "report", [*given, "-m", selected], environment) == 0
     again = judged(tmp_path / "report")

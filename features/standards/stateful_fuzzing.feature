@@ -1,10 +1,10 @@
 @fuzzed
 Feature: In no order do the acts of a flow open anything
-  A device asks, polls, and polls again; the owner approves or denies, and presses another button on a page that was left
-  open; time goes by; tokens are refreshed, revoked and used where they do not belong; clients come and go. Each rule of
-  this flow is simple, and broken where two of them meet. So a state machine takes several requests of both kinds through
-  many orders, of which nobody would write down most, and after each act it is judged what every rule says of it. An order
-  that breaks a rule is made as short as it can be, and kept to be tried again.
+  A device asks, polls, and polls again (RFC 8628 §3.4, §3.5); the owner approves or denies, and presses another button on a
+  page that was left open; time goes by; tokens are refreshed, revoked and used where they do not belong; clients come and
+  go. Each rule of this flow is simple, and broken where two of them meet. So a state machine takes several requests of both
+  kinds through many orders, of which nobody would write down most, and after each act it is judged what every rule says of
+  it. An order that breaks a rule is made as short as it can be, and kept to be tried again.
 
   Rule: No bearer comes without an approval
 

@@ -339,6 +339,11 @@ class Recorder:
         self._keep(exchange)
         self.observed.append(exchange.number)
 
+    def observe_since(self, count: int) -> None:
+        """Take the exchanges of this part after the first ``count`` of all for those of someone else."""
+        own = [exchange.number for exchange in self.exchanges[count:] if self.part_of(exchange) == self.part]
+        self.observed += [number for number in own if number not in self.observed]
+
     def _keep(self, exchange: Exchange) -> None:
         beside = _BESIDE.get()
         # As it will be written: who judges the record again reads the same seconds.

@@ -308,7 +308,7 @@ class Run:
                 patience=Patience(lambda seconds, what_for: wait(self._clock, seconds, what_for)),
             )
         if words.kind != "http":
-            take_down(self.approver, self.testimony, self.recorder.exchanges)
+            take_down(self.approver, self.testimony, self.recorder)
 
     # -- parties -----------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ It is kept by parts of the run: a scenario, a conversation beside the scenarios,
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import wraps
@@ -162,8 +162,8 @@ class WitnessedClock:
         self._testimony.waited(None)
 
 
-def take_down(approver: Approver, testimony: Testimony, exchanges: Sequence[object]) -> None:
-    """Let the testimony take down what an approver does from now on, other than by exchanges of the run's own."""
+def take_down(approver: Approver, testimony: Testimony, recorder: Recorder) -> None:
+    """Let the testimony take down what an approver does from now on; its exchanges are none of the run's own."""
     acting = threading.local()
 
     def witnessed(act: str, do: Callable[..., Any]) -> Callable[..., Any]:
@@ -171,7 +171,7 @@ def take_down(approver: Approver, testimony: Testimony, exchanges: Sequence[obje
         def doing(*args: Any, **kwargs: Any) -> Any:
             if getattr(acting, "now", False):  # one act that is part of another
                 return do(*args, **kwargs)
-            acting.now = True
+            acting.now, before = True, len(recorder.exchanges)
             about = str(getattr(args[0], "user_code", args[0])) if args else ""
             if approver.kind == "manual":
                 testimony.rests_beyond("what a person did")
@@ -179,11 +179,12 @@ def take_down(approver: Approver, testimony: Testimony, exchanges: Sequence[obje
                 saw = do(*args, **kwargs)
             except Blocked as problem:
                 blocked = {"blocked": [problem.reason, problem.unblock]}
-                testimony.acted(act, about, blocked, len(exchanges))
+                testimony.acted(act, about, blocked, len(recorder.exchanges))
                 raise
             finally:
                 acting.now = False
-            testimony.acted(act, about, {"saw": _written(saw)}, len(exchanges))
+                recorder.observe_since(before)
+            testimony.acted(act, about, {"saw": _written(saw)}, len(recorder.exchanges))
             return saw
 
         return doing
