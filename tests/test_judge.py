@@ -19,7 +19,6 @@ from jsonschema import Draft202012Validator
 from pdpp_conformance.judging_again import judge_again
 from pdpp_conformance.record import RecordError, read_record
 from pdpp_conformance.specification import load_schema
-from tests.test_serve import SECRETS_GIVEN, serving
 from tests.whole_runs import run_specification
 
 Json = dict[str, Any]
@@ -349,19 +348,3 @@ def test_what_is_no_record(files: dict[str, str | bytes], told: str, tmp_path: P
     with pytest.raises(RecordError) as error:
         read_record(tmp_path)
     assert told in str(error.value)
-
-
-def test_a_browsers_run_in_real_time(tmp_path: Path) -> None:
-    """The owner at a browser, tokens that run out and devices that poll beside: offline the verdicts are the same."""
-    database = f"sqlite:///{tmp_path / 'pdpp.sqlite3'}"
-    options = ("--device-code-lifetime", "20", "--access-token-lifetime", "20", "--polling-interval", "1")
-    with serving("--port", "0", "--database", database, *options, **SECRETS_GIVEN) as server:
-        given = ["--base-url", server.url, "--approver", "browser", "--max-wait", "60", "--seed", "11"]
-        rows = "POL_07 or POL_09 or POL_10 or POL_11 or RSC_07 or INT_04 or UIX_04 or UIX_15 or task_5_3"
-        selected = f"({rows}) and not fuzzed"  # what generated requests find is in no record
-        environment = {**SECRETS_GIVEN, "XDG_STATE_HOME": str(tmp_path / "state")}
-        assert run_specification(tmp_path / "report", [*given, "-m", selected], environment) == 0
-    again = judged(tmp_path / "report")
-    assert again.differing == []
-    assert {"POL-09", "POL-10", "RSC-07", "INT-04", "UIX-15"} <= set(again.rows)
-    assert {again.rows[row]["verdict"] for row in ("POL-09", "POL-10", "RSC-07", "INT-04", "UIX-15")} == {"PASS"}
