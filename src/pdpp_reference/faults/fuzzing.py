@@ -102,24 +102,23 @@ def put_gives_codes(app: ASGIApp) -> ASGIApp:
     return serve
 
 
-class _AnyWithResource(DeviceCodeGrant):
-    """Gives a bearer for a code of one sort, where the request names a resource."""
+class _Redeeming(DeviceCodeGrant):
+    """Gives a bearer for what it has to refuse, where ``wrongly`` says so."""
 
-    def is_of_the_sort(self, request: AuthorizationRequest | None, client: Client) -> bool:
+    def wrongly(self, connection: Connection, request: AuthorizationRequest | None, client: Client, form: Form) -> bool:
         raise NotImplementedError
 
     def _poll(
         self, connection: Connection, client: Client, device_code: str, form: Form
     ) -> dict[str, Any] | OAuthError:
-        request = self._requests.by_device_code(connection, device_code)
-        if form.present("resource") and self.is_of_the_sort(request, client):
+        if self.wrongly(connection, self._requests.by_device_code(connection, device_code), client, form):
             return dict(_A_BEARER)
         return super()._poll(connection, client, device_code, form)
 
 
-class _DeniedWithResource(_AnyWithResource):
-    def is_of_the_sort(self, request: AuthorizationRequest | None, client: Client) -> bool:
-        return request is not None and request.state is State.DENIED
+class _DeniedWithResource(_Redeeming):
+    def wrongly(self, connection: Connection, request: AuthorizationRequest | None, client: Client, form: Form) -> bool:
+        return form.present("resource") and request is not None and request.state is State.DENIED
 
 
 @declared.replacing("A denied code is redeemed where the request names a resource.", "POL-08")
@@ -127,9 +126,14 @@ def denied_code_redeems(parts: Collaborators) -> None:
     put(parts, _DeniedWithResource)
 
 
-class _ForeignWithResource(_AnyWithResource):
-    def is_of_the_sort(self, request: AuthorizationRequest | None, client: Client) -> bool:
-        return request is not None and request.state is State.PENDING and request.client_id != client.client_id
+class _ForeignWithResource(_Redeeming):
+    def wrongly(self, connection: Connection, request: AuthorizationRequest | None, client: Client, form: Form) -> bool:
+        return (
+            form.present("resource")
+            and request is not None
+            and request.state is State.PENDING
+            and request.client_id != client.client_id
+        )
 
 
 @declared.replacing("Another client's undecided code is redeemed where the request names a resource.", "POL-05")
@@ -137,9 +141,9 @@ def foreign_code_redeems(parts: Collaborators) -> None:
     put(parts, _ForeignWithResource)
 
 
-class _UnknownWithResource(_AnyWithResource):
-    def is_of_the_sort(self, request: AuthorizationRequest | None, client: Client) -> bool:
-        return request is None
+class _UnknownWithResource(_Redeeming):
+    def wrongly(self, connection: Connection, request: AuthorizationRequest | None, client: Client, form: Form) -> bool:
+        return form.present("resource") and request is None
 
 
 @declared.replacing("An unknown code is redeemed where the request names a resource.", "POL-06")
@@ -150,27 +154,14 @@ def unknown_code_redeems(parts: Collaborators) -> None:
 # -- orders of requests ------------------------------------------------------------------------------------------------
 
 
-class _Redeeming(DeviceCodeGrant):
-    """Gives a bearer for what it has to refuse, where ``wrongly`` says so."""
-
-    def wrongly(self, connection: Connection, request: AuthorizationRequest, client: Client) -> bool:
-        raise NotImplementedError
-
-    def _poll(
-        self, connection: Connection, client: Client, device_code: str, form: Form
-    ) -> dict[str, Any] | OAuthError:
-        request = self._requests.by_device_code(connection, device_code)
-        if request is not None and self.wrongly(connection, request, client):
-            return dict(_A_BEARER)
-        return super()._poll(connection, client, device_code, form)
-
-
 class _HastyAfterOthers(_Redeeming):
     def __init__(self, *ingredients: Any) -> None:
         super().__init__(*ingredients)
         self._polled_by_others: set[str] = set()
 
-    def wrongly(self, connection: Connection, request: AuthorizationRequest, client: Client) -> bool:
+    def wrongly(self, connection: Connection, request: AuthorizationRequest | None, client: Client, form: Form) -> bool:
+        if request is None:
+            return False
         if request.client_id != client.client_id:
             self._polled_by_others.add(request.id)
             return False
@@ -187,8 +178,8 @@ def hasty_after_others_redeems(parts: Collaborators) -> None:
 
 
 class _DenialLapses(_Redeeming):
-    def wrongly(self, connection: Connection, request: AuthorizationRequest, client: Client) -> bool:
-        return request.state is State.DENIED and request.expires_at <= self._clock.now()
+    def wrongly(self, connection: Connection, request: AuthorizationRequest | None, client: Client, form: Form) -> bool:
+        return request is not None and request.state is State.DENIED and request.expires_at <= self._clock.now()
 
 
 @declared.replacing("A denied code is redeemed once its time is over.", "POL-08")
@@ -197,7 +188,9 @@ def denial_lapses(parts: Collaborators) -> None:
 
 
 class _RedeemedAfterRefresh(_Redeeming):
-    def wrongly(self, connection: Connection, request: AuthorizationRequest, client: Client) -> bool:
+    def wrongly(self, connection: Connection, request: AuthorizationRequest | None, client: Client, form: Form) -> bool:
+        if request is None:
+            return False
         family = select(tokens.c.digest).where(tokens.c.request_id == request.id, tokens.c.rotated.is_(True))
         refreshed = connection.execute(family.limit(1)).one_or_none() is not None
         return request.state is State.REDEEMED and refreshed and request.client_id == client.client_id
