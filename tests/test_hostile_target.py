@@ -28,7 +28,7 @@ from tests.hostile_server import MISBEHAVIOURS, FishingServer, HostileServer
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN_SECONDS = 120.0
-"""What one run may take; on an idle machine it takes a tenth of that, and all of them together two minutes."""
+"""What one run may take."""
 OWNER_PASSWORD = "the owner's password"
 CREDENTIAL = re.compile(r"(?i)authorization:|cookie:|device_code=|user_code=[^X]|access_token|client_secret")
 """What no request to another origin may hold, be it a header or a parameter."""

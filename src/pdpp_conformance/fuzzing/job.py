@@ -32,7 +32,7 @@ FLOW_RUNS = 200
 """Sequences of acts that the bundled server's flow is taken through; more examples bring more, up to ten times that."""
 ENDPOINT_SECONDS = 30.0
 WHOLE_SECONDS = 120.0
-"""How long all of it may take; on an idle machine the default takes a fifth of that."""
+"""How long all of it may take."""
 
 BUNDLED_SECONDS = 900.0
 """How long all of it may take at the bundled server, whom nobody waits for: a busy machine is no reason to do less."""
