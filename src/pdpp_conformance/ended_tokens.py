@@ -21,24 +21,30 @@ DELAY_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Ageing:
-    """A token that was served at the beginning, and when its time is over."""
+    """A token that was good at the beginning, and when its time is over."""
 
     token: TokenResponse = field(repr=False)
-    served: Answer
     expires_at: float
 
 
+@dataclass(frozen=True)
+class ServedAgeing(Ageing):
+    """Such a token, and how the MCP resource served it."""
+
+    served: Answer
+
+
 @begins_early("RSC-07")
-def ageing(run: Run) -> Ageing:
+def ageing(run: Run) -> ServedAgeing:
     """Return a token that was issued and used early, so that it has expired when others are judged."""
     return run.once("an access token that ages", lambda: _ageing(run))
 
 
-def _ageing(run: Run) -> Ageing:
+def _ageing(run: Run) -> ServedAgeing:
     run.needs_pdpp("an MCP resource")
     token = run.client_token()
     served = require_served(run)
-    return Ageing(token, served, run.waiting.now() + token.lifetime)
+    return ServedAgeing(token, run.waiting.now() + token.lifetime, served)
 
 
 @dataclass(frozen=True)

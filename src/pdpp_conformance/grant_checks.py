@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pdpp_conformance import code_flow
+from pdpp_conformance.ended_tokens import Ageing
 from pdpp_conformance.exchange import Answer, origin_of
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.mcp_client import ToolResult
@@ -229,16 +230,8 @@ def judge_same_readings(judge: Judgement, readings: Sequence[Sequence[str]]) -> 
     judge.equal(list(device), list(code), "what two readings gave, by device code as by authorization code,")
 
 
-@dataclass(frozen=True)
-class AgeingSingleUse:
-    """A single-use token that was served at the beginning, and when its time is over."""
-
-    token: TokenResponse = field(repr=False)
-    expires_at: float
-
-
 @begins_early("PRO-09")
-def ageing_single_use(run: Run) -> AgeingSingleUse:
+def ageing_single_use(run: Run) -> Ageing:
     """Return a single-use token that a device got and used early, so that it has expired when others are judged.
 
     Raises:
@@ -247,7 +240,7 @@ def ageing_single_use(run: Run) -> AgeingSingleUse:
     return run.once("a single-use token that ages", lambda: _ageing_single_use(run))
 
 
-def _ageing_single_use(run: Run) -> AgeingSingleUse:
+def _ageing_single_use(run: Run) -> Ageing:
     token = _by_device_code(run, single_use(run))
     expires_at = run.waiting.now() + token.lifetime
     answer = run.mcp(token.access_token, actor="the client").request("tools/list")
@@ -256,7 +249,7 @@ def _ageing_single_use(run: Run) -> AgeingSingleUse:
             f"a fresh single-use token was answered {answer.summary} at the MCP resource",
             unblock="an MCP resource that takes the token",
         )
-    return AgeingSingleUse(token, expires_at)
+    return Ageing(token, expires_at)
 
 
 def outlive(run: Run) -> None:

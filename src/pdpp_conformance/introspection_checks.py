@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from pdpp_conformance import drawing
-from pdpp_conformance.ended_tokens import ageing
+from pdpp_conformance.ended_tokens import Ageing, ageing
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.metadata_checks import secure_url
@@ -92,16 +91,8 @@ def _changed(run: Run) -> str:
     return token[:middle] + ("A" if token[middle] != "A" else "B") + token[middle + 1 :]
 
 
-@dataclass(frozen=True)
-class Active:
-    """A token that introspected as active at the beginning, and when its time is over."""
-
-    token: TokenResponse = field(repr=False)
-    expires_at: float
-
-
 @begins_early("INT-04", "INT-05", "INT-06")
-def ageing_active(run: Run) -> Active:
+def ageing_active(run: Run) -> Ageing:
     """Return a token that introspected as active early, so that it has expired when others are judged.
 
     Where there is an MCP resource it was served there too.
@@ -109,13 +100,12 @@ def ageing_active(run: Run) -> Active:
     return run.once("an introspected access token that ages", lambda: _ageing_active(run))
 
 
-def _ageing_active(run: Run) -> Active:
+def _ageing_active(run: Run) -> Ageing:
     try:
-        aged = ageing(run)
-        active = Active(aged.token, aged.expires_at)
+        active: Ageing = ageing(run)
     except NotApplicable:  # nothing to use it at, which introspection has no need of
         token = run.granted(run.one_stream(), run.client_of_its_own("a token that ages"))
-        active = Active(token, run.waiting.now() + token.lifetime)
+        active = Ageing(token, run.waiting.now() + token.lifetime)
     require_active(run, active.token)
     return active
 

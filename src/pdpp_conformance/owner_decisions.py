@@ -42,13 +42,7 @@ _VOLATILE = re.compile(r"\S*\d\S*|\S{16,}")
 # -- parties -----------------------------------------------------------------------------------------------------------
 
 
-def visitor(
-    run: Run,
-    *,
-    can_sign_in: bool = True,
-    actor: str = "the owner, by form",
-    closing: bool = False,
-) -> Visitor:
+def visitor(run: Run, *, can_sign_in: bool = True, actor: str = "the owner, by form", closing: bool = False) -> Visitor:
     """Return a fresh visitor of the owner's pages.
 
     Raises:

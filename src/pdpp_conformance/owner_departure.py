@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from pdpp_conformance.exchange import OffLimits
 from pdpp_conformance.owner_decisions import owner_pages, visitor
@@ -33,11 +33,8 @@ def leave(run: Run) -> str | None:
 def _sessions(run: Run) -> Iterator[Visitor]:
     """Yield a visitor for each session of the run's that may be signed in, each value of a cookie once."""
     known: set[frozenset[str]] = set()
-    browsers: Sequence[Sequence[tuple[str, str]]] = run.approver.sessions_of_cookies()
-    for pairs in [
-        *browsers,
-        *([(c.name, c.value or "") for c in who.cookies] for who in run.visitors if who.signed_in),
-    ]:
+    by_form = (who.cookie_pairs for who in run.visitors if who.signed_in)
+    for pairs in (*run.approver.sessions_of_cookies(), *by_form):
         values = frozenset(value for _, value in pairs)
         if not pairs or values in known:
             continue

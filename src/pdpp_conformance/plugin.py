@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import pkgutil
@@ -23,6 +22,7 @@ import pytest
 
 from pdpp_conformance import __version__, drawing
 from pdpp_conformance.catalogue import Catalogue, CatalogueError, read_catalogue
+from pdpp_conformance.collector import spare_what_lasts
 from pdpp_conformance.specification import specification_root
 from pdpp_conformance.verdict import ExitStatus, FailOn, NotApplicable, Verdict
 
@@ -253,9 +253,7 @@ class Session:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         if not self._selected or session.config.option.collectonly or session.testsfailed:
             return (yield)
-        # What was collected and imported lasts as long as the run: looking through it again finds no garbage.
-        gc.freeze()
-        gc.set_threshold(10_000, 20, 20)
+        spare_what_lasts()
         self._previous_handlers = {
             number: signal.signal(number, self._on_signal)
             for number in _ENDING
@@ -460,7 +458,7 @@ class Session:
         finally:
             for signum, handler in self._previous_handlers.items():
                 signal.signal(signum, handler or signal.SIG_DFL)
-            gc.freeze()  # pytest looks through everything five times before it ends
+            spare_what_lasts()  # pytest looks through everything five times before it ends
 
     def _finish(self, run: Run) -> int:
         try:

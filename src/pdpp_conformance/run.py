@@ -302,9 +302,9 @@ class Run:
                 username=self.target.owner_username,
                 password=self.target.owner_password,
                 pictures=Pictures(self.report_dir / "attachments", self.report_dir),
-                # What the browser does is taken down as what the owner did, its waits included.
                 # Elsewhere a client that was approved before may be asked about with a press fewer, which would decide.
                 reads_on=self.target.profile == "pdpp",
+                # What the browser does is taken down as what the owner did, its waits included.
                 patience=Patience(lambda seconds, what_for: wait(self._clock, seconds, what_for)),
             )
         if words.kind != "http":

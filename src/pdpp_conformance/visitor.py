@@ -120,6 +120,11 @@ class Visitor:
         """The cookies it holds now."""
         return list(self._jar.jar)
 
+    @property
+    def cookie_pairs(self) -> list[tuple[str, str]]:
+        """The names and values of the cookies it holds now."""
+        return [(cookie.name, cookie.value or "") for cookie in self.cookies]
+
     def keep(self, cookies: Iterable[Cookie]) -> None:
         """Take over cookies, as they are."""
         for cookie in cookies:

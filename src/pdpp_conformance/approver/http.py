@@ -57,7 +57,7 @@ class HttpApprover:
         return page_of(self._visitor.type_code(verification_uri, user_code))
 
     def session_cookies(self) -> Sequence[tuple[str, str]]:
-        return [(cookie.name, cookie.value or "") for cookie in self._visitor.cookies]
+        return self._visitor.cookie_pairs
 
     def sessions_of_cookies(self) -> Sequence[Sequence[tuple[str, str]]]:
         return [self.session_cookies()] if self._visitor.signed_in else []

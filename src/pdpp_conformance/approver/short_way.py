@@ -48,7 +48,7 @@ class ShortWay:
 
     def session_cookies(self) -> Sequence[tuple[str, str]]:
         """Return the cookies, names and values, of the session in which the forms are sent."""
-        return [(cookie.name, cookie.value or "") for cookie in self._visitor.cookies]
+        return self._visitor.cookie_pairs
 
     def decide(self, action: Action, device: DeviceAuthorization, in_browser: Callable[[], Decision]) -> Decision:
         """Decide a request, in the browser where no decision of the kind was made there or the short way ends.

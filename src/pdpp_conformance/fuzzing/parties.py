@@ -14,6 +14,7 @@ from pdpp_conformance.html_pages import ticked
 from pdpp_conformance.mcp_client import STATELESS_REVISION, McpSession, message_of
 from pdpp_conformance.mcp_requests import ask, bearer, is_served
 from pdpp_conformance.oauth_client import DeviceAuthorization, OAuthClient
+from pdpp_conformance.owner_decisions import visitor
 from pdpp_conformance.reading import Reader
 from pdpp_conformance.reading_checks import another_stream, reader
 from pdpp_conformance.revisions import revisions_spoken
@@ -99,7 +100,6 @@ class Parties:
         self._run = run
         self._number = number
         self._held: dict[int, _Held] = {}
-        self.clock_by_hand = run.waiting.moved_by_hand
 
     def do(self, act: Act) -> Seen:
         """Let a party do its act.
@@ -205,17 +205,7 @@ class Parties:
         return Seen(decided.end.last)
 
     def _owner(self) -> _Owner:
-        target = self._run.target
-        if target.approver.kind != "http":
-            raise Blocked("nobody plays the owner", unblock="--approver browser or http, and the owner's password")
-        visitor = Visitor(
-            self._run.recorder,
-            target.approver,
-            self._run.patience,
-            username=target.owner_username,
-            password=target.owner_password,
-        )
-        return _Owner(visitor)
+        return _Owner(visitor(self._run))
 
     def _wait(self, act: Act) -> Seen:
         self._run.pause(float(act.detail), "what may come at any time")

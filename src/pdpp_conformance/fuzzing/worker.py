@@ -7,7 +7,6 @@ this process ends as well, however its parent did. Standard output carries a :cl
 from __future__ import annotations
 
 import _thread
-import gc
 import json
 import os
 import pickle
@@ -19,6 +18,7 @@ from dataclasses import asdict, replace
 from typing import Any, BinaryIO
 
 from pdpp_conformance.cleanup import Residue
+from pdpp_conformance.collector import spare_what_lasts
 from pdpp_conformance.discovery import Unreachable
 from pdpp_conformance.fuzzing.assignment import Assignment, Report
 from pdpp_conformance.fuzzing.flows import Flows
@@ -94,8 +94,7 @@ def main() -> None:
     """Work for one parent."""
     result = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else is printed is no result
-    gc.freeze()  # what was imported stays
-    gc.set_threshold(10_000, 20, 20)
+    spare_what_lasts()
     assigned = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by the process that started this one
     assert isinstance(assigned, Assignment)
     threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
