@@ -31,6 +31,8 @@ def _redeemed(kind: str = MCP_KIND, by: str = STAYING[0]) -> list[Act]:
 _PATHS: Sequence[Sequence[Act]] = (
     [*_asked(), _POLL, _act("wait", "6"), _POLL, _act("poll as another"), _act("wait", "4000"), _POLL],
     [*_asked(), _POLL, _POLL, _act("wait", "11"), _POLL],
+    [*_asked(), _POLL, _act("poll as another"), _POLL],
+    [*_asked(), _act("deny"), _act("wait", "4000"), _POLL],
     [*_asked(OWNER_KIND), _POLL, _POLL, _act("deny"), _POLL, _act("approve"), _POLL],
     [*_asked(), _act("approve"), _act("poll as another"), _act("deny"), _POLL, _INTROSPECT, _act("use", "/mcp")],
     [*_asked(), _act("approve"), _act("wait", "4000"), _POLL],
@@ -47,6 +49,7 @@ _PATHS: Sequence[Sequence[Act]] = (
     [*_redeemed(), _REFRESH, _REFRESH, _act("refresh", "first"), _INTROSPECT, _REFRESH],
     [*_redeemed(), _act("revoke", "access"), _INTROSPECT, _REFRESH, _act("revoke", "refresh"), _INTROSPECT, _REFRESH],
     [*_redeemed(), _act("revoke", "refresh"), _REFRESH],
+    [*_redeemed(), _REFRESH, _act("revoke", "refresh"), _act("introspect", "first")],
     [*_redeemed(), _act("wait", "4000"), _act("use", "/mcp"), _INTROSPECT, _REFRESH, _INTROSPECT],
     [*_redeemed(), _act("end grant"), _INTROSPECT, _act("use", "/mcp"), _REFRESH],
     [*_redeemed(by=PASSING), Act("remove client", by=PASSING), _act("use", "/mcp"), _INTROSPECT, _REFRESH],
