@@ -61,6 +61,7 @@ class BundledServer:
     def _make(self, owner_password: str | None, port: int = 0, resource_port: int = 0) -> LoopbackServer:
         return LoopbackServer(
             database_url=f"sqlite:///{Path(self._folder.name) / 'pdpp.sqlite3'}",
+            database_survives_power_loss=False,  # it ends with the run
             clock=self._clock,
             adjust=self._adjust,
             faults=_listed(FAULTS_VARIABLE),

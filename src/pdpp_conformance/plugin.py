@@ -500,10 +500,11 @@ class Session:
     def _evidence(self, run: Run, exchanges: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         from pdpp_conformance.record import evidence_of
 
+        not_by_wire = run.testimony.not_by_wire()
         scenarios = [
             {
                 "id": result.facts.id,
-                "by_wire": result.is_by_wire(run.testimony.not_by_wire),
+                "by_wire": result.is_by_wire(not_by_wire),
                 "exchanges": result.exchanges,
             }
             for result in self._results.values()

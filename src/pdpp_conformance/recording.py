@@ -62,7 +62,7 @@ def write(
         ReportError: a file cannot be written.
     """
     redacted_run = redactor.redact_all(run)
-    redacted_exchanges = [redactor.redact_all(exchange.to_json()) for exchange in exchanges]
+    redacted_exchanges = redactor.redact_all([exchange.to_json() for exchange in exchanges])
     try:
         _write_json(directory / "run.json", redacted_run)
         lines = [json.dumps(exchange, ensure_ascii=False) for exchange in redacted_exchanges]

@@ -11,6 +11,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,9 @@ SECRET_PARAMETERS: Mapping[str, str] = {
 
 IDENTIFIERS = ("client_id", "grant_id", "grant_package_id")
 """Members of JSON under which a server names something: public, and no secret for having been tried as a bearer."""
+
+_SHORT = 64
+"""Characters up to which a text is likely to come again."""
 
 _PERCENT_ENCODED = re.compile(r"%[0-9A-F]{2}")
 _LABEL = re.compile("⟨[a-z_]+:[0-9]+⟩".encode().decode("latin-1"))
@@ -161,13 +165,19 @@ class Redactor:
 
     def redact_all(self, value: Any) -> Any:
         """Return a JSON value with every text in it redacted, names of members included."""
-        if isinstance(value, str):
-            return self.redact(value)
-        if isinstance(value, dict):
-            return {self.redact(str(name)): self.redact_all(member) for name, member in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.redact_all(member) for member in value]
-        return value
+        # The names of members, of headers and of actors are the same over and over.
+        once = cache(self.redact)
+
+        def written(value: Any) -> Any:
+            if isinstance(value, str):
+                return once(value) if len(value) <= _SHORT else self.redact(value)
+            if isinstance(value, dict):
+                return {once(str(name)): written(member) for name, member in value.items()}
+            if isinstance(value, list | tuple):
+                return [written(member) for member in value]
+            return value
+
+        return written(value)
 
     def labels_in(self, text: str, *, shortest: int = SHORTEST_SECRET) -> list[str]:
         """Return the label of each secret that stands in ``text``, once.

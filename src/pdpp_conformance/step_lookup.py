@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -16,27 +16,32 @@ def remember_steps() -> None:
     scenario = importlib.import_module("pytest_bdd.scenario")  # the package's attribute of that name is a function
     compat = importlib.import_module("pytest_bdd.compat")
     contexts = importlib.import_module("pytest_bdd.steps").step_function_context_registry
-    fitting: dict[tuple[str, str], list[str]] = {}
-    names: list[str] = []
+    exact = importlib.import_module("pytest_bdd.parsers").string
+    fitting: dict[tuple[str, str], list[tuple[str, Any]]] = {}
+    by_text: dict[str, list[tuple[str, Any]]] = {}
+    by_pattern: list[tuple[str, Any]] = []
 
-    def defines_fitting_step(fixturedef: Any, step: Any) -> bool:
-        context = contexts.get(fixturedef.func)
-        return (
-            context is not None
-            and (context.type is None or context.type == step.type)
-            and bool(context.parser.is_matching(step.name))
-        )
+    def read(known: Mapping[str, Sequence[Any]]) -> None:
+        for name, defs in known.items():
+            for context in filter(None, (contexts.get(one.func) for one in defs)):
+                parser = context.parser
+                place = by_text.setdefault(parser.name, []) if isinstance(parser, exact) else by_pattern
+                place.append((name, context))
+
+    def names_fitting(step: Any) -> list[tuple[str, Any]]:
+        likely = [*by_text.get(step.name, ()), *by_pattern]
+        of_type = [(name, one) for name, one in likely if one.type is None or one.type == step.type]
+        return [(name, one) for name, one in of_type if one.parser.is_matching(step.name)]
 
     def find(step: Any, fixturemanager: Any, node: Any) -> Iterator[Any]:
-        known = fixturemanager._arg2fixturedefs
-        if not names:
-            names.extend(name for name, defs in known.items() if any(contexts.get(one.func) for one in defs))
+        if not by_text:
+            read(fixturemanager._arg2fixturedefs)
         key = step.type, step.name
         if key not in fitting:
-            fitting[key] = [name for name in names if any(defines_fitting_step(one, step) for one in known[name])]
-        for name in fitting[key]:
+            fitting[key] = names_fitting(step)
+        for name, context in fitting[key]:
             for fixturedef in compat.getfixturedefs(fixturemanager, name, node) or []:
-                if defines_fitting_step(fixturedef, step):
+                if contexts.get(fixturedef.func) is context:
                     yield fixturedef
 
     scenario.__dict__["find_fixturedefs_for_step"] = find

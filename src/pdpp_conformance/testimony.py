@@ -112,9 +112,8 @@ class Testimony:
         if maker is not None and maker != part:
             self._taken_from.setdefault(part, set()).add(maker)
 
-    @property
     def not_by_wire(self) -> Set[str]:
-        """The parts that rest on what no exchange shows, and those that go on from what such a part left."""
+        """Find the parts that rest on what no exchange shows, and those that go on from what such a part left."""
         found = {part for part, what in self.beyond.items() if what}
         while more := {part for part, makers in self._taken_from.items() if makers & found} - found:
             found |= more

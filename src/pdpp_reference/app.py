@@ -243,7 +243,7 @@ def compose(settings: Settings, clock: Clock, adjust: Callable[[Collaborators], 
     Raises:
         StorageError: the database cannot be opened.
     """
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, survives_power_loss=settings.database_survives_power_loss)
     first = Collaborators(settings, clock, store)
     adjust(first)
     first.clients.install_pre_registered()

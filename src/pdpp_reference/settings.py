@@ -31,6 +31,8 @@ class Settings:
     resource_origin: str
     """The origin of the resource server; equal to the issuer when both are composed on one origin."""
     database_url: str = "sqlite://"
+    database_survives_power_loss: bool = True
+    """Whether SQLite waits for the disk at each commit; only a database that nobody will miss can do without."""
     owner_password: str | None = field(default=None, repr=False)
     introspection_client_id: str | None = None
     introspection_client_secret: str | None = field(default=None, repr=False)

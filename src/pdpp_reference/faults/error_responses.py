@@ -142,7 +142,7 @@ def _limiting() -> Callable[[Answered], None]:
         nonlocal asked
         if "device_code" in answer.members:
             asked += 1
-            if asked % 24 == 0:
+            if asked % 5 == 0:
                 answer.status = 429
                 answer.members = {"error": "temporarily_unavailable"}
 

@@ -56,8 +56,12 @@ class Store:
         self.engine.dispose()
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, *, survives_power_loss: bool = True) -> Store:
     """Open the database at ``url`` (``sqlite://`` in memory, ``sqlite:///file``, ``postgresql://…``) and migrate it.
+
+    Args:
+        survives_power_loss: whether SQLite waits for the disk at each commit. What was committed survives the end of
+            this process in any case.
 
     Raises:
         StorageError: the URL is no database URL, or the database cannot be opened or migrated.
@@ -72,7 +76,7 @@ def open_store(url: str) -> Store:
     parsed = parsed.set(drivername=driver)
     if driver == "sqlite+pysqlite" and (parsed.host or parsed.username or parsed.query):
         raise StorageError("an SQLite URL has no host and no parameters: use sqlite:///file")
-    engine = _sqlite_engine(parsed) if driver == "sqlite+pysqlite" else create_engine(parsed)
+    engine = _sqlite_engine(parsed, survives_power_loss) if driver == "sqlite+pysqlite" else create_engine(parsed)
     try:
         with engine.begin() as connection:
             _migrate(connection)
@@ -82,7 +86,7 @@ def open_store(url: str) -> Store:
     return Store(engine)
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: URL, survives_power_loss: bool) -> Engine:
     in_memory = url.database in (None, "", ":memory:")
     # One connection serves a database in memory, handed from transaction to transaction by the pool.
     size = {"pool_size": 1, "max_overflow": 0} if in_memory else {"pool_size": 8, "max_overflow": 8}
@@ -99,7 +103,7 @@ def _sqlite_engine(url: URL) -> Engine:
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute(f"PRAGMA synchronous={'FULL' if survives_power_loss else 'OFF'}")
         cursor.close()
 
     @event.listens_for(engine, "begin")
