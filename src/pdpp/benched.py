@@ -3,7 +3,8 @@
 Says ``{"ready": true}`` once it has imported everything, then takes one JSON object a line on standard input:
 
 ``{"id": 1, "arguments": ["connect", …], "environment": {…}, "clock": URL, "output": FILE}`` runs one,
-``{"id": 1, "status": 0}`` is its end, ``{"kill": 1}`` ends it.
+``{"id": 1, "status": 0}`` is its end, ``{"kill": 1}`` ends it. With ``"terminal": DEVICE`` in place of the output it
+runs at that terminal.
 
 Each command runs in a process forked from this one, which has imported everything, and lives in the bench's time:
 ``GET`` of the clock's URL gives the seconds, ``POST`` of a number lets so many pass. A request that the bench never
@@ -13,23 +14,31 @@ answers is counted at the clock's ``/unanswered``: then its timeout passes on th
 from __future__ import annotations
 
 import argparse
+import fcntl
 import io
 import json
 import os
 import selectors
 import signal
 import sys
+import termios
 import urllib.request
 from contextlib import redirect_stdout
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import httpx
+from rich.console import Console
+from rich.text import Text
 
 from pdpp.command import app
 from pdpp_reference.setup_client.credentials import default_folder
 from pdpp_reference.setup_client.http import trusted_authorities
 from pdpp_reference.setup_client.surroundings import Parts, Surroundings
+
+_ANSWER_SECONDS = 300
+"""How long a bench may keep a clock from going on, as it does while a person approves."""
 
 
 class BenchClock:
@@ -38,6 +47,7 @@ class BenchClock:
     def __init__(self, url: str) -> None:
         self._url = url
         self._unanswered = 0.0
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self._now = self._ask(None)
 
     def now(self) -> float:
@@ -53,9 +63,7 @@ class BenchClock:
 
     def _ask(self, seconds: float | None, what: str = "") -> float:
         body = None if seconds is None else repr(max(0.0, seconds)).encode()
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-            self._url + what, body, timeout=30
-        ) as answer:
+        with self._opener.open(self._url + what, body, timeout=_ANSWER_SECONDS) as answer:
             return float(answer.read())
 
 
@@ -135,9 +143,14 @@ def _be_the_command(asked: dict[str, Any], parts: Parts) -> None:
     """Run the command in this process, which was forked for it."""
     status = 70
     try:
-        output = os.open(asked["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.setsid()
+        if "terminal" in asked:
+            reading = writing = os.open(asked["terminal"], os.O_RDWR)
+            fcntl.ioctl(writing, termios.TIOCSCTTY, 0)
+        else:
+            reading = os.open(os.devnull, os.O_RDONLY)
+            writing = os.open(asked["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for source, target in ((reading, 0), (writing, 1), (writing, 2)):
             os.dup2(source, target)
         os.environ.clear()
         os.environ.update(asked["environment"])
@@ -164,6 +177,8 @@ def _faulty_parts(names: list[str]) -> Parts:
 def _warm_up() -> None:
     """Let a command that ends before any request import what is imported late: once, for all that are forked."""
     trusted_authorities()
+    import_module("pdpp_reference.setup_client.screen")
+    Console(file=io.StringIO(), force_terminal=True).print(Text("·"))
     with redirect_stdout(io.StringIO()):
         app(["connect", "warming:up"], prog_name="pdpp", standalone_mode=False, obj=Surroundings(default_folder()))
 

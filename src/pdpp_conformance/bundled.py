@@ -15,6 +15,7 @@ from pathlib import Path
 
 from argon2 import PasswordHasher
 
+from pdpp_conformance.client_bench.terminal import Shown
 from pdpp_conformance.document_host import HOST, LOOPBACK, DocumentHost
 from pdpp_conformance.target import Credentials, Target
 from pdpp_reference.app import Collaborators
@@ -156,7 +157,7 @@ class BundledSetupClient:
         self._reader = threading.Thread(target=self._read, name="bundled-setup-client", daemon=True)
         self._reader.start()
 
-    def start(self, url: str, clock: str | None, environment: Mapping[str, str], output: Path) -> BundledCommand:
+    def start(self, url: str, clock: str | None, environment: Mapping[str, str], shown: Shown) -> BundledCommand:
         """Start the command with an MCP server's URL, in the time of ``clock``."""
         if not self._ready.wait(_CLIENT_START_SECONDS):
             raise RuntimeError("the bundled setup client did not start")
@@ -171,7 +172,7 @@ class BundledSetupClient:
                 "arguments": arguments,
                 "environment": dict(environment),
                 "clock": clock,
-                "output": str(output),
+                "terminal" if shown.is_terminal else "output": str(shown.path),
             }
         )
         return BundledCommand(self, identifier)

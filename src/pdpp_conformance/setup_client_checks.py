@@ -184,7 +184,7 @@ def judge_shows_codes(judge: Judgement, play: Played) -> None:
 def judge_shows_progress(judge: Judgement, play: Played) -> None:
     """Judge that URL, code, expiry and polling state are shown."""
     _rest(judge, play)
-    stage, output = play.stages[0], play.last.output
+    stage, output = play.stages[0], f"{play.last.output}\n{play.last.passing}"
     wanted = {
         "the verification URL": stage.verification_uri in output,
         "the user code": bool(stage.user_codes) and stage.user_codes[0] in re.sub(r"\w+://\S+", "", output),

@@ -6,12 +6,13 @@ import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pdpp_conformance.client_bench.clock import BenchClock, ClockServer, LivedClock
 from pdpp_conformance.client_bench.script import Play, Script
 from pdpp_conformance.client_bench.stage import MOST_REQUESTS, Received, Stage
+from pdpp_conformance.client_bench.terminal import Pipe, Shown, Terminal
 from pdpp_conformance.client_bench.under_test import ClientUnderTest, Machine, Running
 from pdpp_conformance.exchange import Recorder
 
@@ -23,7 +24,6 @@ REAL_SECONDS = 30.0
 """How long a client may really run where the bench keeps its time."""
 MOST_BENCH_SECONDS = 1800.0
 """When a client is ended that does not end by itself, on the clock of the bench."""
-MOST_OUTPUT = 64 * 1024
 _LOOK_SECONDS = 0.02
 
 
@@ -34,6 +34,11 @@ class Seen:
     status: int | None
     """Its exit status; None where it did not end by itself."""
     output: str
+    """What could be read at the end: on the screen and above it, or in the file that it wrote to."""
+    passing: str
+    """The lines that stood on the screen for a while."""
+    written: str = field(repr=False)
+    """All that it wrote, escape sequences included."""
     took: float
     """Seconds, on the bench's clock."""
 
@@ -124,13 +129,15 @@ class Bench:
                 clock: BenchClock = self._clocks.clock() if self._clocks is not None else LivedClock()
                 for stage in stages:
                     stage.follow(step.script, clock, number)
-                output = folder / f"output-{number}"
-                output.touch()
-                began = clock.now()
-                running = self._client.start(stages[step.server].url, clock.url, machine.environment(), output)
-                status = self._ended(running, clock, received, play.seconds)
-                said = output.read_bytes()[:MOST_OUTPUT].decode("utf-8", "replace")
-                starts.append(Seen(status, said, clock.now() - began))
+                shown = Terminal() if play.on_screen else Pipe(folder / f"output-{number}", time.sleep)
+                try:
+                    began = clock.now()
+                    running = self._client.start(stages[step.server].url, clock.url, machine.environment(), shown)
+                    status = self._ended(running, shown, clock, received, play.seconds)
+                    shown.look(0)
+                    starts.append(Seen(status, shown.text, shown.passing, shown.written, clock.now() - began))
+                finally:
+                    shown.close()
         finally:
             for stage in stages:
                 stage.stop()
@@ -144,7 +151,9 @@ class Bench:
             play.steps[-1].script,
         )
 
-    def _ended(self, running: Running, clock: BenchClock, received: list[Received], seconds: float) -> int | None:
+    def _ended(
+        self, running: Running, shown: Shown, clock: BenchClock, received: list[Received], seconds: float
+    ) -> int | None:
         """Wait for the client's end; end it where it takes too long, or asks without end."""
         passed = clock.url is not None
         real_end = time.monotonic() + (REAL_SECONDS if passed else seconds * 2 + REAL_SECONDS)
@@ -155,5 +164,5 @@ class Bench:
             if too_long or self._over or len(received) - before > MOST_REQUESTS:
                 running.kill()
                 return None
-            time.sleep(_LOOK_SECONDS)
+            shown.look(_LOOK_SECONDS)
         return status

@@ -17,21 +17,26 @@ def _play(script: Script, seconds: float = 60.0) -> Play:
     return Play((Step(script),), seconds=seconds)
 
 
+def _watched(script: Script) -> Play:
+    """What is shown to the person is judged."""
+    return Play((Step(script),), on_screen=True)
+
+
 _TENANT = partial(Script, issuer_path="/tenant", decoy=True)
 
 PLAYS: Mapping[str, Play] = {
-    "a server that never answers": _play(Script(hangs_at_first=True)),
-    "a server whose token endpoint never answers": _play(Script(polls=("hang",), expires_in=ENDLESS)),
+    "a server that never answers": _watched(Script(hangs_at_first=True)),
+    "a server whose token endpoint never answers": _watched(Script(polls=("hang",), expires_in=ENDLESS)),
     "a server whose connection hangs twice": _play(Script(interval=3, polls=("pending", "hang", "hang", "token"))),
     "a server that drops the connection three times": _play(
         Script(interval=3, polls=("pending", "drop", "drop", "drop", "token"))
     ),
-    "a server that drops every connection": _play(Script(polls=("drop",), expires_in=ENDLESS)),
-    "a server that fails for ever": _play(Script(polls=("500",), expires_in=ENDLESS)),
-    "a server that says slow_down for ever": _play(Script(polls=("slow_down",), expires_in=ENDLESS)),
-    "an owner who never decides": _play(Script(polls=("pending",), expires_in=ENDLESS)),
+    "a server that drops every connection": _watched(Script(polls=("drop",), expires_in=ENDLESS)),
+    "a server that fails for ever": _watched(Script(polls=("500",), expires_in=ENDLESS)),
+    "a server that says slow_down for ever": _watched(Script(polls=("slow_down",), expires_in=ENDLESS)),
+    "an owner who never decides": _watched(Script(polls=("pending",), expires_in=ENDLESS)),
     # polling
-    "a server that does nothing odd": _play(Script()),
+    "a server that does nothing odd": _watched(Script()),
     "a server that tells no interval": _play(Script(interval=None, polls=("pending", "pending", "token"))),
     "a server that tells an interval of 7 s": _play(Script(interval=7, polls=("pending", "pending", "token"))),
     "a server that says slow_down three times": _play(
@@ -42,8 +47,12 @@ PLAYS: Mapping[str, Play] = {
         seconds=100,
     ),
     **{
+        f"a server that answers {error}": _watched(Script(interval=2, polls=("pending", error, "token")))
+        for error in ("access_denied", "expired_token")
+    },
+    **{
         f"a server that answers {error}": _play(Script(interval=2, polls=("pending", error, "token")))
-        for error in ("access_denied", "expired_token", "invalid_grant", "invalid_client", "an_error_of_its_own")
+        for error in ("invalid_grant", "invalid_client", "an_error_of_its_own")
     },
     # discovery
     "metadata at the URL of the challenge": _play(_TENANT(metadata_at=("challenge", "root"))),
@@ -70,9 +79,11 @@ PLAYS: Mapping[str, Play] = {
     "unknown members in the token response": _play(Script(unknown_in=frozenset({"token"}))),
     "a server whose certificate nobody vouches for": _play(Script(tls=True)),
     # pages
-    "a verification page whose URL is a script": _play(Script(verification_uri="javascript:alert(document.domain)//")),
-    "a verification page whose URL is a file": _play(Script(verification_uri="file:///etc/hostname")),
-    "a verification page whose URL has a shell's commands in it": _play(Script(complete_query=SHELL_COMMAND)),
+    "a verification page whose URL is a script": _watched(
+        Script(verification_uri="javascript:alert(document.domain)//")
+    ),
+    "a verification page whose URL is a file": _watched(Script(verification_uri="file:///etc/hostname")),
+    "a verification page whose URL has a shell's commands in it": _watched(Script(complete_query=SHELL_COMMAND)),
     # tokens
     "two deployments one after the other": Play((Step(Script()), Step(Script(), server=1))),
     "a resource that has changed its authorization server": Play((Step(Script()), Step(Script(issuer_path="/other")))),
@@ -83,6 +94,6 @@ PLAYS: Mapping[str, Play] = {
     "a resource that asks for more scope for ever": _play(
         Script(scope="read", polls=("token",), uses=(Use(403, "more-{n}"),))
     ),
-    "a server without device authorization": _play(Script(device_authorization=False)),
+    "a server without device authorization": _watched(Script(device_authorization=False)),
 }
 """Those that take the longest come first, for clients whose time is the machine's."""

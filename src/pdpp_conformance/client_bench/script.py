@@ -85,3 +85,5 @@ class Play:
     """How many servers there are besides those of the steps."""
     seconds: float = 60.0
     """How long a correct client takes where its time is the machine's."""
+    on_screen: bool = False
+    """Whether the client is started at a terminal, and its screen read; else it writes to a file."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from pdpp_conformance.client_bench import at_terminal
+from pdpp_conformance.client_bench.terminal import Shown
 
 BROWSERS = (
     *("xdg-open", "open", "sensible-browser", "x-www-browser", "www-browser", "gnome-open"),
@@ -37,8 +41,8 @@ class ClientUnderTest(Protocol):
     in_bench_time: bool
     """Whether it lets the bench keep its time."""
 
-    def start(self, url: str, clock: str | None, environment: Mapping[str, str], output: Path) -> Running:
-        """Start it with the URL of an MCP server; what it says goes to ``output``."""
+    def start(self, url: str, clock: str | None, environment: Mapping[str, str], shown: Shown) -> Running:
+        """Start it with the URL of an MCP server, at a terminal, or writing to a file and with nothing to read."""
         ...
 
 
@@ -49,11 +53,13 @@ class CommandClient:
         self._words = words
         self.in_bench_time = any("{clock}" in word for word in words)
 
-    def start(self, url: str, clock: str | None, environment: Mapping[str, str], output: Path) -> Running:
+    def start(self, url: str, clock: str | None, environment: Mapping[str, str], shown: Shown) -> Running:
         words = [word.replace("{url}", url).replace("{clock}", clock or "") for word in self._words]
-        with output.open("ab") as file:
+        if shown.is_terminal:  # only a process that is not yet the command can take it for its controlling terminal
+            words = [sys.executable, "-I", "-S", at_terminal.__file__, str(shown.path), *words]
+        with Path(os.devnull if shown.is_terminal else shown.path).open("ab") as output:
             process = subprocess.Popen(  # noqa: S603 - the operator's own command, from the operator's file
-                words, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment, start_new_session=True
+                words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
             )
         return _Process(process)
 
@@ -92,10 +98,11 @@ class Machine:
     def environment(self, surrounding: Mapping[str, str] = os.environ) -> dict[str, str]:
         """Return the variables that the client is started with: no display, no credential of the run."""
         kept = {name: value for name, value in surrounding.items() if not name.startswith(("PDPP_", "XDG_", "PYTEST"))}
-        for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        for name in ("DISPLAY", "WAYLAND_DISPLAY", "COLUMNS", "LINES"):
             kept.pop(name, None)
         home = str(self.folder / "home")
         return kept | {
+            "TERM": "xterm",
             "HOME": home,
             "XDG_CONFIG_HOME": f"{home}/.config",
             "PATH": f"{self.folder / 'bin'}{os.pathsep}{surrounding.get('PATH', os.defpath)}",
