@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pytest_bdd import given, parsers, then, when
 
+from pdpp_conformance import setup_at_target_checks as at_target
 from pdpp_conformance import setup_client_checks as checks
 from pdpp_conformance.client_bench.bench import Played
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.run import Run
+from pdpp_conformance.setup_at_target import Asking, Ended, set_up
 
 
 @given("the setup client comes by a credential where nothing is odd")
@@ -148,3 +150,51 @@ def ends(judge: Judgement, play: Played) -> None:
 @then("the verification URL stands in what it says")
 def copyable_url(judge: Judgement, play: Played) -> None:
     checks.judge_copyable_url(judge, play)
+
+
+@then("neither a token nor a device code was ever on its screen")
+def no_secret_shown(judge: Judgement, play: Played) -> None:
+    checks.judge_shows_no_secret(judge, play)
+
+
+# -- at the deployment itself ------------------------------------------------------------------------------------------
+
+
+@when("a person starts the setup client at the deployment, in a terminal", target_fixture="asking")
+def starts(run: Run) -> Asking:
+    return set_up(run).asking
+
+
+@then("the screen shows the verification URL, the user code, the expiry and that it is waited for")
+def asks(judge: Judgement, asking: Asking) -> None:
+    at_target.judge_asks(judge, asking)
+
+
+@given("a setup client that a person has started at the deployment, in a terminal")
+def started(run: Run) -> None:
+    set_up(run)
+
+
+@when("the owner approves with the address and the code that stand on its screen", target_fixture="ended")
+def approves(run: Run) -> Ended:
+    return set_up(run).approved()
+
+
+@then("the client has ended, connected")
+def connected_here(judge: Judgement, ended: Ended) -> None:
+    at_target.judge_connected(judge, ended)
+
+
+@then("its screen names every stream that was granted")
+def tells_access(judge: Judgement, run: Run, ended: Ended) -> None:
+    at_target.judge_tells_access(judge, run, ended)
+
+
+@then("its screen names the file of the credential, which nobody else may read")
+def tells_place(judge: Judgement, ended: Ended) -> None:
+    at_target.judge_tells_place(judge, ended)
+
+
+@then("no token of the credential was ever on its screen")
+def no_token_shown(judge: Judgement, ended: Ended) -> None:
+    at_target.judge_shows_no_token(judge, ended)

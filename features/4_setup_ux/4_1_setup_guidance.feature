@@ -24,6 +24,17 @@ Feature: A person who sets up a headless client sees what to do, how it goes, an
       | a server that answers expired_token |
       | an owner who never decides          |
 
+  @CHG-04
+  Scenario: A person sees at the deployment how to approve, and that it is waited for
+    When a person starts the setup client at the deployment, in a terminal
+    Then the screen shows the verification URL, the user code, the expiry and that it is waited for
+
+  @CHG-04
+  Scenario: What stands on the screen is enough for the owner to approve
+    Given a setup client that a person has started at the deployment, in a terminal
+    When the owner approves with the address and the code that stand on its screen
+    Then the client has ended, connected
+
   @CHG-05
   Scenario: Without device authorization a browser-capable client is recommended
     When the setup client meets a server without device authorization

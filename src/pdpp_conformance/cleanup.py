@@ -161,26 +161,51 @@ class Cleanup:
         method = answer.member("token_endpoint_auth_method")
         self._notes.made(entry, management, client_id=client_id, public=method == "none")
 
+    def expect(self, kind: str, **about: str) -> Entry:
+        """Write down what a program that is about to be started may make; :meth:`found` tells, or :meth:`nothing_came`.
+
+        Args:
+            kind: ``client`` or ``token``.
+            about: as for :meth:`came_to_be`.
+        """
+        return self._notes.about_to(kind, **about)
+
+    def nothing_came(self, entry: Entry) -> None:
+        """Write down that what was expected was not made."""
+        self._notes.nothing_came(entry)
+
+    def found_client(self, entry: Entry, client_id: str) -> None:
+        """Write down as what the client is known that was expected."""
+        self._notes.made(entry, {}, client_id=client_id, public=True)
+
+    def found_token(self, entry: Entry, client_id: str, members: Mapping[str, Any]) -> None:
+        """Write down the token that was expected, by the members of a token response, and whose it is."""
+        self._told_token(entry, members.get, client_id=client_id)
+
     def _issued(self, entry: Entry, answer: Answer) -> None:
+        self._told_token(entry, answer.member)
+
+    def _told_token(self, entry: Entry, member: Callable[[str], Any], **about: str) -> None:
         tokens = {
             name: value
             for name in ("access_token", "refresh_token")
-            if isinstance(value := answer.member(name), str) and value
+            if isinstance(value := member(name), str) and value
         }
         if not tokens:
             self._notes.nothing_came(entry)
             return
-        lifetime: Any = answer.member("expires_in")
+        lifetime: Any = member("expires_in")
         seconds = float(lifetime) if isinstance(lifetime, int | float) else _DEFAULT_LIFETIME_SECONDS
         self._notes.made(
             entry,
             tokens,
-            grant_id=_text(answer.member("grant_id")),
-            package_id=_text(answer.member("grant_package_id")),
-            scoped=any(answer.member(name) for name in ("grant_id", "grant_package_id", "authorization_details")),
-            grants=len(details) if isinstance(details := answer.member("authorization_details"), list) else 1,
+            grant_id=_text(member("grant_id")),
+            package_id=_text(member("grant_package_id")),
+            scoped=any(member(name) for name in ("grant_id", "grant_package_id", "authorization_details")),
+            grants=len(details) if isinstance(details := member("authorization_details"), list) else 1,
             refreshable="refresh_token" in tokens,
             expires=_moment_in(seconds),
+            **about,
         )
 
     def close(self) -> None:

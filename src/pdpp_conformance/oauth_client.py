@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal, Protocol, TypeGuard
 
 from pdpp_conformance.discovery import DEVICE_CODE_GRANT, Discovery
 from pdpp_conformance.exchange import Answer, Recorder
@@ -20,6 +20,27 @@ DEFAULT_TOKEN_LIFETIME_SECONDS = 3600.0
 
 Kind = Literal["grant_scoped_mcp", "trusted_owner_agent"]
 Parameters = Iterable[tuple[str, str]]
+
+
+class DeviceRequest(Protocol):
+    """What the owner goes by who decides a device's request."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def user_code(self) -> str: ...
+
+    @property
+    def verification_uri(self) -> str: ...
+
+    @property
+    def verification_uri_complete(self) -> str | None: ...
+
+    @property
+    def expires_at(self) -> float:
+        """When it expires, on the clock that the target is judged by."""
+        ...
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from pdpp_conformance.approver.approver import Decision, Page
 from pdpp_conformance.approver.redirection import Arrival
 from pdpp_conformance.exchange import Answer, Exchange, Headers, NoAnswer, Recorder
-from pdpp_conformance.oauth_client import DeviceAuthorization, Kind
+from pdpp_conformance.oauth_client import DeviceRequest, Kind
 from pdpp_conformance.record import Record
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.stand_ins import StandIns
@@ -188,15 +188,15 @@ class ReplayedOwner:
         events = self._events.get(self._recorder.part)
         return not events or events[0]["act"] != "approve"
 
-    def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
+    def read(self, device: DeviceRequest, *, complete: bool = False) -> Page:
         return Page(**self._next("read", device.user_code))
 
     def approve(
-        self, device: DeviceAuthorization, *, without_streams: Sequence[str] = (), on_the_page: bool = False
+        self, device: DeviceRequest, *, without_streams: Sequence[str] = (), on_the_page: bool = False
     ) -> Decision:
         return _decision(self._next("approve", device.user_code))
 
-    def deny(self, device: DeviceAuthorization) -> Decision:
+    def deny(self, device: DeviceRequest) -> Decision:
         return _decision(self._next("deny", device.user_code))
 
     def enter_code(self, user_code: str, verification_uri: str) -> Page:
@@ -259,6 +259,10 @@ class ReplayedServer:
     def setup_client(self) -> NoReturn:
         """Nobody kept what the setup client did."""
         raise NotRecorded("what the setup client did")
+
+    def now(self) -> NoReturn:
+        """Nobody kept the time that others than the scenarios read of it."""
+        raise NotRecorded("the server's clock")
 
     @property
     def repository(self) -> NoReturn:

@@ -56,19 +56,30 @@ def _bench_of(run: Run) -> Bench:
 
 
 def _bench(run: Run) -> Bench:
-    client: ClientUnderTest
-    if run.target.setup_client is not None:
-        client = CommandClient(run.target.setup_client)
-    elif run.bundled is not None:
-        bundled = run.bundled.setup_client()
-        run.at_end(bundled.stop)
-        client = bundled
-    else:
-        raise NotApplicable("no setup client is judged: the target file names none (setup_client.command)")
+    client = client_under_test(run)
     in_time = {name: play for name, play in PLAYS.items() if client.in_bench_time or play.seconds <= run.max_wait}
     bench = Bench(client, run.recorder, in_time)
     run.at_end(bench.stop)
     return bench
+
+
+def client_under_test(run: Run) -> ClientUnderTest:
+    """Return the setup client that is judged.
+
+    Raises:
+        NotApplicable: there is none.
+    """
+    return run.once("the setup client under test", lambda: _client(run))
+
+
+def _client(run: Run) -> ClientUnderTest:
+    if run.target.setup_client is not None:
+        return CommandClient(run.target.setup_client)
+    if run.bundled is None:
+        raise NotApplicable("no setup client is judged: the target file names none (setup_client.command)")
+    bundled = run.bundled.setup_client()
+    run.at_end(bundled.stop)
+    return bundled
 
 
 def require_connected(play: Played) -> None:
@@ -251,6 +262,21 @@ def judge_no_shell(judge: Judgement, play: Played) -> None:
     _rest(judge, play)
     told = "a shell ran it" if play.ran_a_shell else "no shell ran it"
     judge.that(not play.ran_a_shell, "no shell runs what is in the URL", told)
+
+
+def judge_shows_no_secret(judge: Judgement, play: Played) -> None:
+    """Judge that no token and no device code was ever written to the screen."""
+    _rest(judge, play)
+    given = {
+        "a token": [token for stage in play.stages for token in stage.tokens],
+        "a device code": [code for stage in play.stages for code in stage.device_codes],
+    }
+    if not given["a device code"]:
+        raise Blocked("the client asked for no codes", unblock="a setup client that performs the device flow")
+    ever = "\n".join(text for seen in play.starts for text in (seen.written, seen.output, seen.passing))
+    shown = [what for what, secrets in given.items() if any(secret in ever for secret in secrets)]
+    observed = f"shown: {', '.join(shown)}" if shown else "neither"
+    judge.that(not shown, "neither a token nor a device code on the screen at any time", observed)
 
 
 # -- discovery ---------------------------------------------------------------------------------------------------------

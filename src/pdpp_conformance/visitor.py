@@ -34,9 +34,14 @@ _SHORTEST_COOKIE = 8
 class Request(Protocol):
     """A device authorization, as far as the owner sees it."""
 
-    user_code: str
-    verification_uri: str
-    verification_uri_complete: str | None
+    @property
+    def user_code(self) -> str: ...
+
+    @property
+    def verification_uri(self) -> str: ...
+
+    @property
+    def verification_uri_complete(self) -> str | None: ...
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from pdpp_conformance.oauth_client import DeviceAuthorization, Kind
+from pdpp_conformance.oauth_client import DeviceRequest, Kind
 from pdpp_conformance.verdict import Blocked
 
 
@@ -108,7 +108,7 @@ class Approver(Protocol):
         """Whether it is known how many presses approve a request of a kind, so that a decision can be read whole."""
         ...
 
-    def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
+    def read(self, device: DeviceRequest, *, complete: bool = False) -> Page:
         """Go to the page that asks for the decision, and decide nothing.
 
         Where it was seen that the decision takes several pages, they are all walked and read as one.
@@ -119,7 +119,7 @@ class Approver(Protocol):
         ...
 
     def approve(
-        self, device: DeviceAuthorization, *, without_streams: Sequence[str] = (), on_the_page: bool = False
+        self, device: DeviceRequest, *, without_streams: Sequence[str] = (), on_the_page: bool = False
     ) -> Decision:
         """Approve a request, after leaving out the streams named.
 
@@ -131,7 +131,7 @@ class Approver(Protocol):
         """
         ...
 
-    def deny(self, device: DeviceAuthorization) -> Decision:
+    def deny(self, device: DeviceRequest) -> Decision:
         """Deny a request."""
         ...
 
@@ -170,15 +170,15 @@ class NoApprover:
     def knows_presses(self, kind: Kind) -> bool:
         return True  # nobody presses anything
 
-    def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
+    def read(self, device: DeviceRequest, *, complete: bool = False) -> Page:
         raise self._nobody()
 
     def approve(
-        self, device: DeviceAuthorization, *, without_streams: Sequence[str] = (), on_the_page: bool = False
+        self, device: DeviceRequest, *, without_streams: Sequence[str] = (), on_the_page: bool = False
     ) -> Decision:
         raise self._nobody()
 
-    def deny(self, device: DeviceAuthorization) -> Decision:
+    def deny(self, device: DeviceRequest) -> Decision:
         raise self._nobody()
 
     def enter_code(self, user_code: str, verification_uri: str) -> Page:

@@ -17,7 +17,7 @@ from pdpp_conformance.approver.redirection import Arrival, CaughtRedirect
 from pdpp_conformance.approver.sessions import IDLE_MS, BrowserSession, Chromium
 from pdpp_conformance.approver.short_way import ShortWay
 from pdpp_conformance.exchange import Recorder
-from pdpp_conformance.oauth_client import DeviceAuthorization, Kind
+from pdpp_conformance.oauth_client import DeviceRequest, Kind
 from pdpp_conformance.patience import Patience
 from pdpp_conformance.target import ApproverWords
 from pdpp_conformance.verdict import Blocked
@@ -106,7 +106,7 @@ class BrowserApprover:
         """Return the pictures of the pages seen since the last call."""
         return self._pictures.take_seen()
 
-    def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
+    def read(self, device: DeviceRequest, *, complete: bool = False) -> Page:
         tab = self.session.tab()
         pages = [self._decision_page(tab, device, complete=complete)]
         for _ in range(self._presses_to_read(device.kind)):
@@ -129,7 +129,7 @@ class BrowserApprover:
         return self.presses_to_approve(kind) - 1 if self._reads_on and self.knows_presses(kind) else 0
 
     def approve(
-        self, device: DeviceAuthorization, *, without_streams: Sequence[str] = (), on_the_page: bool = False
+        self, device: DeviceRequest, *, without_streams: Sequence[str] = (), on_the_page: bool = False
     ) -> Decision:
         def press() -> Decision:
             return self._approve(device, without_streams)
@@ -138,7 +138,7 @@ class BrowserApprover:
             return press()
         return self._short_way.decide("approve", device, press)
 
-    def _approve(self, device: DeviceAuthorization, without_streams: Sequence[str]) -> Decision:
+    def _approve(self, device: DeviceRequest, without_streams: Sequence[str]) -> Decision:
         tab = self.session.tab()
         page = self._decision_page(tab, device)
         self._keep(tab, page, f"the decision page, {device.kind}")
@@ -158,10 +158,10 @@ class BrowserApprover:
         self._short_way.remember("approve", device, decision)
         return decision
 
-    def deny(self, device: DeviceAuthorization) -> Decision:
+    def deny(self, device: DeviceRequest) -> Decision:
         return self._short_way.decide("deny", device, lambda: self._deny(device))
 
-    def _deny(self, device: DeviceAuthorization) -> Decision:
+    def _deny(self, device: DeviceRequest) -> Decision:
         tab = self.session.tab()
         pages = [self._decision_page(tab, device)]
         self._keep(tab, pages[0], f"the decision page, {device.kind}")
@@ -230,7 +230,7 @@ class BrowserApprover:
 
     # -- the pages ---------------------------------------------------------------------------------------------------
 
-    def _decision_page(self, tab: Tab, device: DeviceAuthorization, *, complete: bool = False) -> Page:
+    def _decision_page(self, tab: Tab, device: DeviceRequest, *, complete: bool = False) -> Page:
         """Walk from the verification URI to the page that offers the decision.
 
         The owner types the first code of each kind; from then on the owner arrives by the complete URI, as one does who

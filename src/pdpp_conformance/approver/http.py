@@ -9,7 +9,7 @@ from dataclasses import replace
 from pdpp_conformance.approver.approver import Decision, Page
 from pdpp_conformance.exchange import Recorder
 from pdpp_conformance.html_pages import Control, as_it_is
-from pdpp_conformance.oauth_client import DeviceAuthorization, Kind
+from pdpp_conformance.oauth_client import DeviceRequest, Kind
 from pdpp_conformance.patience import Patience
 from pdpp_conformance.target import ApproverWords
 from pdpp_conformance.verdict import Blocked
@@ -39,18 +39,18 @@ class HttpApprover:
     def knows_presses(self, kind: Kind) -> bool:
         return True  # it presses nothing to read
 
-    def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
+    def read(self, device: DeviceRequest, *, complete: bool = False) -> Page:
         return page_of(self._visitor.arrive(device, typed=not complete))
 
     def approve(
-        self, device: DeviceAuthorization, *, without_streams: Sequence[str] = (), on_the_page: bool = False
+        self, device: DeviceRequest, *, without_streams: Sequence[str] = (), on_the_page: bool = False
     ) -> Decision:
         visit = self._visitor.arrive(device)
         for stream in without_streams:
             _require_box(visit, stream, self._words)
         return self._decide(visit, self._words.approve, lambda control: _unticked(control, without_streams))
 
-    def deny(self, device: DeviceAuthorization) -> Decision:
+    def deny(self, device: DeviceRequest) -> Decision:
         return self._decide(self._visitor.arrive(device), self._words.deny, as_it_is)
 
     def enter_code(self, user_code: str, verification_uri: str) -> Page:

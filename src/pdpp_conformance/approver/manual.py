@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from pdpp_conformance.approver.approver import Decision, Page
-from pdpp_conformance.oauth_client import DeviceAuthorization, Kind
+from pdpp_conformance.oauth_client import DeviceRequest, Kind
 from pdpp_conformance.verdict import Blocked
 from pdpp_conformance.waiting import Waiting
 
@@ -40,17 +40,17 @@ class ManualApprover:
     def knows_presses(self, kind: Kind) -> bool:
         return True  # it presses nothing to read
 
-    def read(self, device: DeviceAuthorization, *, complete: bool = False) -> Page:
+    def read(self, device: DeviceRequest, *, complete: bool = False) -> Page:
         raise _unseen()
 
     def approve(
-        self, device: DeviceAuthorization, *, without_streams: Sequence[str] = (), on_the_page: bool = False
+        self, device: DeviceRequest, *, without_streams: Sequence[str] = (), on_the_page: bool = False
     ) -> Decision:
         but = f", after leaving out {' and '.join(without_streams)}" if without_streams else ""
         self._ask(device, f"APPROVE it{but}")
         return cast(Decision, _Unseen())
 
-    def deny(self, device: DeviceAuthorization) -> Decision:
+    def deny(self, device: DeviceRequest) -> Decision:
         self._ask(device, "DENY it")
         return cast(Decision, _Unseen())
 
@@ -69,7 +69,7 @@ class ManualApprover:
     def close(self) -> None:
         """Nothing was started."""
 
-    def _ask(self, device: DeviceAuthorization, what: str) -> None:
+    def _ask(self, device: DeviceRequest, what: str) -> None:
         """Ask the person for a decision, and wait for Enter.
 
         Raises:

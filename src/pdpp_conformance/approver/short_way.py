@@ -15,7 +15,7 @@ from pdpp_conformance.approver.approver import Decision, Page
 from pdpp_conformance.approver.http import page_of
 from pdpp_conformance.exchange import NoAnswer
 from pdpp_conformance.html_pages import as_it_is
-from pdpp_conformance.oauth_client import DeviceAuthorization, Kind
+from pdpp_conformance.oauth_client import DeviceRequest, Kind
 from pdpp_conformance.target import ApproverWords
 from pdpp_conformance.verdict import Blocked
 from pdpp_conformance.visitor import Visitor
@@ -42,7 +42,7 @@ class ShortWay:
         self._known: dict[tuple[Action, Kind], Page] = {}
         self._leads_nowhere = False
 
-    def remember(self, action: Action, device: DeviceAuthorization, decision: Decision) -> None:
+    def remember(self, action: Action, device: DeviceRequest, decision: Decision) -> None:
         """Keep what a decision in the browser led to."""
         self._known[action, device.kind] = decision.concluded
 
@@ -50,7 +50,7 @@ class ShortWay:
         """Return the cookies, names and values, of the session in which the forms are sent."""
         return self._visitor.cookie_pairs
 
-    def decide(self, action: Action, device: DeviceAuthorization, in_browser: Callable[[], Decision]) -> Decision:
+    def decide(self, action: Action, device: DeviceRequest, in_browser: Callable[[], Decision]) -> Decision:
         """Decide a request, in the browser where no decision of the kind was made there or the short way ends.
 
         Args:

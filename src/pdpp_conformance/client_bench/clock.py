@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import SimpleQueue
 from typing import Protocol
 
 _STOP_SECONDS = 5
+_HELD_SECONDS = 300.0
+"""How long a client is kept waiting at most where somebody else keeps its time."""
 
 
 class BenchClock(Protocol):
@@ -82,6 +86,32 @@ class PassedClock:
         return next((until for begun, until in self._passes if begun >= since and until > begun), at)
 
 
+class HeldClock(PassedClock):
+    """Time that is kept by somebody else, who lets it pass when the client wants it to.
+
+    Args:
+        read: gives its seconds.
+    """
+
+    def __init__(self, url: str, read: Callable[[], float]) -> None:
+        super().__init__(url)
+        self.wanted: SimpleQueue[float] = SimpleQueue()
+        """How many seconds the client wants to pass; :meth:`go_on` once they have."""
+        self._read = read
+        self._passed = threading.Semaphore(0)
+
+    def now(self) -> float:
+        return self._read()
+
+    def let_pass(self, seconds: float) -> None:
+        self.wanted.put(seconds)
+        self._passed.acquire(timeout=_HELD_SECONDS)
+
+    def go_on(self) -> None:
+        """Tell the client that its time has passed."""
+        self._passed.release()
+
+
 class ClockServer:
     """Serves clocks, each under a URL of its own, from the first one on."""
 
@@ -95,9 +125,19 @@ class ClockServer:
 
     def clock(self) -> PassedClock:
         """Return a clock that stands at 0."""
-        clock = PassedClock(f"http://127.0.0.1:{self._server.server_port}/{len(self._clocks)}")
+        clock = PassedClock(self._next_url)
         self._clocks.append(clock)
         return clock
+
+    def held_clock(self, read: Callable[[], float]) -> HeldClock:
+        """Return a clock that shows somebody else's time."""
+        clock = HeldClock(self._next_url, read)
+        self._clocks.append(clock)
+        return clock
+
+    @property
+    def _next_url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/{len(self._clocks)}"
 
     def stop(self) -> None:
         """Stop serving."""

@@ -90,6 +90,7 @@ class Stage:
     def __init__(self, recorder: Recorder, received: list[Received], index: int, *, tls: bool = False) -> None:
         self.tokens: list[str] = []
         """Every access and refresh token that was issued here."""
+        self.device_codes: list[str] = []
         self.client_ids: list[str] = []
         self.user_codes: list[str] = []
         self.elsewhere: str | None = None
@@ -333,9 +334,10 @@ class Stage:
         script = self._script
         drawn = [secrets.choice(_LETTERS) for _ in range(8)]
         self.user_codes.append(f"{''.join(drawn[:4])}-{''.join(drawn[4:])}")
+        self.device_codes.append(secrets.token_urlsafe(32))
         query = script.complete_query or f"user_code={self.user_codes[-1]}"
         members: dict[str, Any] = {
-            "device_code": secrets.token_urlsafe(32),
+            "device_code": self.device_codes[-1],
             "user_code": self.user_codes[-1],
             "verification_uri": self.verification_uri,
             "verification_uri_complete": f"{self.verification_uri}?{query}",

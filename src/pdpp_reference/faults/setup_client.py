@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pdpp_reference.faults.fault import Declared
@@ -12,7 +14,7 @@ from pdpp_reference.setup_client.bearer_check import BearerCheck, Checked
 from pdpp_reference.setup_client.challenge import BearerChallenge
 from pdpp_reference.setup_client.clock import Deadline
 from pdpp_reference.setup_client.connect import Connection, ConnectOptions
-from pdpp_reference.setup_client.credentials import CredentialStore
+from pdpp_reference.setup_client.credentials import Credential, CredentialStore
 from pdpp_reference.setup_client.device_flow import Codes, DeviceFlow, Pace
 from pdpp_reference.setup_client.discovery import AuthorizationServer, Discovery, Resource
 from pdpp_reference.setup_client.failures import Refused, SetupFailure
@@ -162,6 +164,60 @@ class _SilentAboutPolling(Connection):
 @declared.in_client("The client says nothing of its polling.", "CHG-04")
 def client_silent_about_polling(parts: Parts) -> None:
     parts.connection = _SilentAboutPolling
+
+
+class _SilentAboutAccess(Connection):
+    def __init__(self, options: ConnectOptions, surroundings: Surroundings, report: Report) -> None:
+        super().__init__(options, surroundings, _Retold(report, events=("granted",)))
+
+
+@declared.in_client("The client does not say what was granted.", "MCL-08")
+def client_silent_about_access(parts: Parts) -> None:
+    parts.connection = _SilentAboutAccess
+
+
+class _SilentAboutCredential(Connection):
+    def __init__(self, options: ConnectOptions, surroundings: Surroundings, report: Report) -> None:
+        super().__init__(options, surroundings, _Retold(report, events=("stored",)))
+
+
+@declared.in_client("The client does not say where the credential lies.", "MCL-08")
+def client_silent_about_credential(parts: Parts) -> None:
+    parts.connection = _SilentAboutCredential
+
+
+class _ForEverybody(CredentialStore):
+    def keep(self, credential: Credential) -> Path:
+        path = super().keep(credential)
+        path.chmod(0o644)
+        return path
+
+
+@declared.in_client("The client keeps its credential where everybody can read it.", "MCL-08")
+def client_credential_for_everybody(parts: Parts) -> None:
+    parts.store = _ForEverybody
+
+
+class _ShowingToken(BearerCheck):
+    def check(self, resource: Resource, access_token: str) -> Checked:
+        sys.stdout.write(f"Trying the token {access_token}\r\x1b[2K")
+        return super().check(resource, access_token)
+
+
+@declared.in_client("The client shows its access token for a moment, and takes it from the screen again.", "MCL-09")
+def client_shows_token(parts: Parts) -> None:
+    parts.bearer_check = _ShowingToken
+
+
+class _ShowingDeviceCode(Connection):
+    def show(self, codes: Codes) -> None:
+        super().show(codes)
+        self._report.tell("note", text=f"The device code is {codes.device_code}.")
+
+
+@declared.in_client("The client shows the device code beside the user code.", "MCL-09")
+def client_shows_device_code(parts: Parts) -> None:
+    parts.connection = _ShowingDeviceCode
 
 
 class _WithoutRetry(Connection):
