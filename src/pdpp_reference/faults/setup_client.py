@@ -156,6 +156,26 @@ def client_hides_code(parts: Parts) -> None:
     parts.connection = _HidingCode
 
 
+class _ShowingAnother(DeviceFlow):
+    _begun = False
+
+    def begin(self, request: Sequence[tuple[str, str]]) -> Codes:
+        codes = super().begin(request)
+        if self._begun:
+            return codes
+        self._begun = True
+        return replace(codes, device_code=super().begin(request).device_code)
+
+
+@declared.in_client(
+    "The client shows the user code of another request than the one that it polls for.",
+    *("CHG-04", "POL-27"),
+    why="The other request is one that nobody asked for.",
+)
+def client_shows_another_code(parts: Parts) -> None:
+    parts.flow = _ShowingAnother
+
+
 class _SilentAboutPolling(Connection):
     def __init__(self, options: ConnectOptions, surroundings: Surroundings, report: Report) -> None:
         super().__init__(options, surroundings, _Retold(report, events=("polling",)))
