@@ -19,7 +19,7 @@ import pyte
 from pyte.screens import Char
 
 COLUMNS, ROWS = 80, 24
-MOST_BYTES = 512 * 1024
+MOST_BYTES = 256 * 1024
 """What is drawn of a client's output at most; the rest is taken from it and thrown away."""
 MOST_LINES = 2000
 """How many lines are kept of those that scrolled off, and of those that were overwritten."""
@@ -173,7 +173,7 @@ class _Screen(pyte.Screen):
         super().index()
 
     def carriage_return(self) -> None:
-        if not self._drawing:
+        if not self._drawing and self.cursor.x:
             self._will_pass(self.cursor.y)  # it may be overwritten now
         super().carriage_return()
 
