@@ -190,8 +190,8 @@ class TestReadingOff:
 
     def test_files(self) -> None:
         """URLs and options are no files."""
-        assert paths_on('It lies in /home/a/.c/x.json (0600), or ~/y. {"a": "https://h/mcp"}') == [
-            "/home/a/.c/x.json",
+        assert paths_on('It lies in /opt/a/.c/x.json (0600), or ~/y. {"a": "https://h/mcp"}') == [
+            "/opt/a/.c/x.json",
             "~/y",
         ]
 
