@@ -18,6 +18,8 @@ from typing import Any, Protocol
 import pyte
 from pyte.screens import Char
 
+from pdpp_conformance.verdict import Blocked
+
 COLUMNS, ROWS = 80, 24
 MOST_BYTES = 256 * 1024
 """What is drawn of a client's output at most; the rest is taken from it and thrown away."""
@@ -59,12 +61,21 @@ class Shown(Protocol):
 
 
 class Terminal:
-    """A pseudo-terminal, and its screen."""
+    """A pseudo-terminal, and its screen.
+
+    Raises:
+        Blocked: this machine has none to give.
+    """
 
     is_terminal = True
 
     def __init__(self) -> None:
-        self._near, self._far = os.openpty()
+        try:
+            self._near, self._far = os.openpty()
+        except OSError as error:
+            raise Blocked(
+                f"this machine gives no pseudo-terminal ({error.strerror})", unblock="a machine with /dev/pts"
+            ) from None
         os.set_blocking(self._near, False)
         termios.tcsetwinsize(self._far, (ROWS, COLUMNS))
         self.path = Path(os.ttyname(self._far))
