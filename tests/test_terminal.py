@@ -265,7 +265,7 @@ class TestJudging:
         """Nobody can compare what is not shown; a client that asked for nothing is judged elsewhere."""
         screen = "Open https://h/device?user_code=WDJB-MJHT\nIt expires in 10:00 min.\nwaiting"
         with pytest.raises(Unmet, match="the user code"):
-            judge_asks(Judgement(), Asking(screen, read_off(screen), None))
-        judge_asks(Judgement(), Asking(f"{screen}\nThe code: WDJB-MJHT", read_off(f"{screen}\nThe code: AB-CD"), None))
+            judge_asks(Judgement(), Asking(read_off(screen), None))
+        judge_asks(Judgement(), Asking(read_off(f"{screen}\nThe code: AB-CD"), None))
         with pytest.raises(Blocked):
-            judge_asks(Judgement(), Asking("Failed: no route", None, 69))
+            judge_asks(Judgement(), Asking(None, 69))

@@ -29,8 +29,8 @@ END_SECONDS = 120.0
 """How long it may really take to end once the owner has approved."""
 MOST_CREDENTIAL_BYTES = 64 * 1024
 _LOOK_SECONDS = 0.02
-_SETTLE_SECONDS = 0.3
-"""How long a screen is left alone that has just changed, so that nobody reads half of it."""
+_READ_SECONDS = 15.0
+"""How long a screen is looked at that shows a page, and not all that it has to."""
 _CODES_LIVE_SECONDS = 300.0
 """How long a code is taken to be good: the screen tells it in words."""
 
@@ -56,9 +56,8 @@ class Credential:
 class Asking:
     """A setup client that waits for the owner."""
 
-    screen: str = field(repr=False)
-    """What a person reads while it waits, and what stood there before."""
     read: ReadOff | None
+    """What a person goes by; None where no page to open is shown."""
     ended: int | None
     """Its exit status, where it ended before it showed a code."""
 
@@ -125,22 +124,20 @@ class SetUp:
         return self._ended
 
     def _until_it_asks(self) -> Asking:
-        ends, read, changed, before = time.monotonic() + CODES_SECONDS, None, time.monotonic(), ""
+        ends, shown = time.monotonic() + CODES_SECONDS, False
         while (status := self._running.status()) is None and time.monotonic() < ends:
+            waits = self._clock is not None and not self._clock.wanted.empty()  # nothing more is shown till time passes
             self._terminal.look(_LOOK_SECONDS)
-            screen = self._terminal.text
-            if screen != before:
-                before, changed = screen, time.monotonic()
-            read = read_off(screen)
-            waits = self._clock is not None and not self._clock.wanted.empty()  # it waits for time to pass
-            if read is not None and (waits or time.monotonic() > changed + _SETTLE_SECONDS):
+            read = read_off(self._terminal.text)
+            if read is not None and (waits or read.is_complete):
                 break
+            if read is not None and not shown:
+                shown, ends = True, time.monotonic() + _READ_SECONDS
         self._terminal.look(0)
-        screen = f"{self._terminal.text}\n{self._terminal.passing}"
-        read = read_off(screen)
+        read = read_off(f"{self._terminal.text}\n{self._terminal.passing}")
         if read is not None and read.user_code is not None:
             self._run.redactor.register(read.user_code, "user_code")
-        return Asking(screen, read, status)
+        return Asking(read, status)
 
     def _approve(self) -> Ended:
         problem: Conclusion | None = None

@@ -27,8 +27,8 @@ def judge_asks(judge: Judgement, asking: Asking) -> None:
         )
     wanted = {
         "the user code, besides in a URL": asking.read.user_code is not None,
-        "when the code expires": re.search(r"expir", asking.screen, re.IGNORECASE) is not None,
-        "the state of polling": re.search(r"\bpoll|\bwaiting|\bpending", asking.screen, re.IGNORECASE) is not None,
+        "when the code expires": asking.read.tells_expiry,
+        "the state of polling": asking.read.tells_state,
     }
     missing = [name for name, shown in wanted.items() if not shown]
     judge.that(
