@@ -141,6 +141,12 @@ class _Retold(Report):
         if event not in self._events:
             self._report.tell(event, **{**facts, **{name: self._facts[name] for name in facts if name in self._facts}})
 
+    def waiting(self, until: Deadline, seconds: float, *, state: str, interval: float, code_expires_at: float) -> None:
+        if "polling" in self._events:
+            until.sleep(seconds)
+        else:
+            self._report.waiting(until, seconds, state=state, interval=interval, code_expires_at=code_expires_at)
+
 
 class _HidingCode(Connection):
     def __init__(self, options: ConnectOptions, surroundings: Surroundings, report: Report) -> None:
