@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pdpp_reference.faults.fault import Declared
 from pdpp_reference.setup_client.bearer_check import BearerCheck, Checked
@@ -163,13 +163,13 @@ def client_hides_code(parts: Parts) -> None:
 
 
 class _ShowingAnother(DeviceFlow):
-    _begun = False
+    _begun: ClassVar[bool] = False
 
     def begin(self, request: Sequence[tuple[str, str]]) -> Codes:
         codes = super().begin(request)
         if self._begun:
             return codes
-        self._begun = True
+        type(self)._begun = True  # once a command: whoever asks for more scope asks often enough
         return replace(codes, device_code=super().begin(request).device_code)
 
 
