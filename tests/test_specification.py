@@ -113,7 +113,8 @@ class TestTags:
         assert len(catalogue().tasks) == 19
         selections = {task.selection for task in catalogue().tasks.values()}
         others = {
-            *("browser", "expires", "fuzzed", "limit", "negative", "paced", "setup_client", "validator", "wrong_code"),
+            *("browser", "expires", "fuzzed", "idle", "limit", "negative"),
+            *("paced", "setup_client", "validator", "wrong_code"),
             *selections,
         }
         assert tags - rows - {f"task-{task}" for task in tasks} <= others

@@ -98,7 +98,7 @@ Feature: A refresh token goes on for its client what the owner granted, and give
       When the client refreshes with its newest refresh token
       Then it is refused with invalid_grant
 
-    @REF-08 @negative @expires
+    @REF-08 @negative @expires @idle
     Scenario: It ends when nobody uses it
       Given a client that has refreshed its token
       And the refresh token was left unused

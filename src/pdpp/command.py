@@ -21,6 +21,7 @@ SHAPE_NAMES = (
     "minimal",
     "older_type",
     "short_codes",
+    "short_sessions",
     "two_step",
     "login_with_user_name",
     "strict_registration",

@@ -495,6 +495,8 @@ class Opened:
 
     device: DeviceAuthorization
     choice: Choice
+    signed_in: Visit | None
+    """The owner's sign-in by which it was opened."""
 
 
 @begins_early("UIX-14", "UIX-15")
@@ -504,8 +506,9 @@ def opened_early(run: Run) -> Opened:
 
 
 def _open_early(run: Run) -> Opened:
-    device = start(run, run.client(), MCP)
-    return Opened(device, deciding(run, owner(run), device, "approve"))
+    who, device = owner(run), start(run, run.client(), MCP)
+    choice = deciding(run, who, device, "approve")
+    return Opened(device, choice, who.signed_in)
 
 
 @dataclass(frozen=True)
@@ -514,14 +517,31 @@ class Late:
 
     device: DeviceAuthorization
     visit: Visit
+    same_session: bool = True
+    """Whether the session was still in force in which the page was opened."""
 
 
 def approve_too_late(run: Run) -> Late:
     """Send an approval whose page was opened in time when the request has expired."""
+    return run.once("an approval sent too late", lambda: _approve_too_late(run))
+
+
+def _approve_too_late(run: Run) -> Late:
     opened = opened_early(run)
+    same = _expires_in_session(run, opened)
+    if not same and run.waiting.moved_by_hand:
+        # Others may have moved the clock far beyond this request's expiry, to where the session had ended as well.
+        opened = _open_early(run)
+        same = _expires_in_session(run, opened)
+    return Late(opened.device, owner(run).press(opened.choice), same)
+
+
+def _expires_in_session(run: Run, opened: Opened) -> bool:
+    """Wait until the request has expired; return whether the owner still gets to a decision by the same sign-in."""
     run.waiting.until(opened.device.expires_at + EXPIRY_MARGIN_SECONDS, "an opened decision page to expire")
-    visit = run.once("an approval sent too late", lambda: owner(run).press(opened.choice))
-    return Late(opened.device, visit)
+    who = owner(run)
+    who.arrive(start(run, run.client(), MCP))
+    return who.signed_in is opened.signed_in
 
 
 def approve_expired(run: Run, device: DeviceAuthorization) -> Late:
@@ -577,7 +597,11 @@ def enter_three(run: Run, expired: DeviceAuthorization) -> Answered:
 
 
 def decide_two(run: Run) -> Answered:
-    """Approve on a page whose request has expired, and on one whose request was denied meanwhile."""
+    """Approve on a page whose request has expired, and on one whose request was denied meanwhile.
+
+    Raises:
+        NotApplicable: no page is still good when its request has expired.
+    """
     prepare(run, MCP)
     device = start(run, run.client(), MCP)
     who = owner(run)
@@ -585,6 +609,8 @@ def decide_two(run: Run) -> Answered:
     decide(run, device, "deny")
     denied = who.press(choice)
     expired = approve_too_late(run)
+    if not expired.same_session:
+        raise NotApplicable("the owner's session ends before a device code does, and with it the pages that are open")
     return {
         "decided": (shape_of(denied, device.user_code), _elapsed(denied)),
         "expired": (shape_of(expired.visit, expired.device.user_code), _elapsed(expired.visit)),

@@ -757,8 +757,10 @@ class Session:
         return {row: why for facts in self._selected if facts.id not in done for row in facts.requirement_ids}
 
 
-_LAST = ("limit", "fuzzed", "expires", "paced")
-"""What is judged last, the first of them at the very end: what wears out a limit, and what takes its time."""
+_LAST = ("limit", "idle", "fuzzed", "expires", "paced")
+"""What is judged last, the first of them at the very end: what wears out a limit, and what takes its time.
+
+What lies idle for half a year outlives every session, code and token that others still use, so it comes after them."""
 
 _MOST_TELLING = "live_gate"
 """What is judged first where not everything can be: what the gate after a deploy consists of."""

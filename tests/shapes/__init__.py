@@ -44,6 +44,7 @@ EXPECTED: Mapping[str, Expectation] = {
             "DRS-10": "Six of twenty letters are 25.9 bits, fewer than RFC 8628 §5.1 recommends whatever the limit.",
         },
     ),
+    "short_sessions": Expectation("UIX-14 UIX-15 UIX-16 UIX-30 UIX-31 REG REF-08 CHG-15 RSC-08 PRO-06"),
     "two_step": Expectation("CHG-15 CHG-16 PRO-07 UIX-05 UIX-06 UIX-16"),
     "login_with_user_name": Expectation("CHG-09 PRO-03 UIX-05"),
     "strict_registration": Expectation("REG DAR-06 POL-11", not_passed="REG-03"),

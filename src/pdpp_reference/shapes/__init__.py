@@ -56,6 +56,12 @@ _DECLARED = (
         apply=protocol.short_codes,
     ),
     Shape(
+        "short_sessions",
+        "The owner's session ends five minutes after the sign-in, before a device code does.",
+        "Wire contract §5 tells no lifetime of the owner's session, and RFC 8628 speaks of none.",
+        settle=lambda settings: replace(settings, session_lifetime=300),
+    ),
+    Shape(
         "two_step",
         'The owner decides in two steps: "Allow access", what it is about, and "Allow access" again.',
         "Wire contract §5: the decision may be a two-step; deny buttons may read Decline.",
