@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from pdpp.command import app
 from pdpp_conformance.catalogue import Catalogue, read_catalogue
 from pdpp_conformance.foresight import Foreseen, Words, foresee, scenarios_below
-from pdpp_conformance.fuzzing_plan import fuzzed_rows, fuzzing_line
+from pdpp_conformance.fuzzing_plan import flows_line, fuzzed_rows, fuzzing_line, rows_of_flows
 from pdpp_conformance.plan import plan
 from pdpp_conformance.specification import specification_root
 from pdpp_conformance.target import ApproverWords, ClientToUse, Credentials, Limits, Target, TargetError, read_target
@@ -97,6 +97,22 @@ class TestFuzzing:
         assert fuzzing_line(ABLE, catalogue, 1).startswith("fuzzing: up to 1,745 generated requests")
         assert fuzzing_line(allowed, catalogue, 0).startswith("fuzzing: off (--fuzz-examples 0)")
 
+    def test_flows_as_well(self, catalogue: Catalogue) -> None:
+        """So is what flows in every order would do, and for which requirements; none that only time brings about."""
+        off = str(flows_line(ABLE, catalogue))
+        assert off.startswith("flows: off, as nobody said how many: CHG-13, POL-05, POL-08")
+        assert "limits.allow_fuzzing: true and limits.flow_runs: 20 in the target file" in off
+        allowed = replace(ABLE, limits=Limits(allow_fuzzing=True))
+        assert "alone; limits.flow_runs: 20 in the target file" in str(flows_line(allowed, catalogue))
+        some = replace(ABLE, limits=Limits(allow_fuzzing=True, flow_runs=30))
+        assert str(flows_line(some, catalogue)).startswith(
+            "flows: up to 30 orders of acts, by those generated requests"
+        )
+        assert str(flows_line(some, catalogue, 0)).startswith("flows: off (--fuzz-examples 0)")
+        assert not {"CHG-14", "RSC-07"} & set(rows_of_flows(ABLE, catalogue))
+        assert {"CHG-14", "RSC-07", "UIX-16"} <= set(rows_of_flows(replace(ABLE, base_url=None), catalogue))
+        assert flows_line(replace(ABLE, profile="rfc8628"), catalogue) is None
+
     def test_which_rows(self, catalogue: Catalogue) -> None:
         """PDPP's own are none of the standards' profile."""
         assert "CHG-13" in fuzzed_rows(ABLE, catalogue)
@@ -121,6 +137,7 @@ class TestCommand:
             r"BLOCKED +\d+: it needs a second client, and the file names one: longview",
             r"plan: \d+ requirements",
             r"fuzzing: off, as nobody allowed it: ERR-01, .* limits.allow_fuzzing: true .* up to 2,825 generated",
+            r"flows: off, as nobody said how many: CHG-13, .* limits.flow_runs: 20 in the target file",
             r"removes +every token",
         ):
             assert re.search(line, told.output), line

@@ -410,9 +410,9 @@ class Session:
         )
         told = list(planned.lines)
         if any("fuzzed" in facts.tags for facts in self._selected):
-            from pdpp_conformance.fuzzing_plan import fuzzing_line
+            from pdpp_conformance.fuzzing_plan import fuzzing_lines
 
-            told.append(fuzzing_line(target, self._catalogue, self._config.getoption("fuzz_examples")))
+            told += fuzzing_lines(target, self._catalogue, self._config.getoption("fuzz_examples"))
         for line in told:
             self._tell(line)
         if planned.is_short:

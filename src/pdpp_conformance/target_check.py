@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pdpp_conformance.catalogue import read_catalogue
 from pdpp_conformance.exchange import is_loopback, origin_of
 from pdpp_conformance.foresight import Foreseen, Words, foresee, scenarios_below
-from pdpp_conformance.fuzzing_plan import fuzzing_line
+from pdpp_conformance.fuzzing_plan import fuzzing_lines
 from pdpp_conformance.plan import plan
 from pdpp_conformance.run import DEFAULT_MAX_WAIT_SECONDS
 from pdpp_conformance.specification import specification_root
@@ -35,7 +35,7 @@ def explain(target: Target) -> Iterator[str]:
     yield from _rows(foreseen)
     yield from _cost(target, foreseen, scenarios)
     if target.base_url is not None:
-        yield fuzzing_line(target, catalogue)
+        yield from fuzzing_lines(target, catalogue)
     yield from _traces(target)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from pdpp_conformance.fuzzing.acts import Act
 from pdpp_conformance.fuzzing.flows import FLOW, FoundFlow, done_again
 from pdpp_conformance.fuzzing.job import fuzzing_of
-from pdpp_conformance.fuzzing.words import FLOW_RULES
+from pdpp_conformance.fuzzing.words import FLOW_RULES, TIMED
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Blocked, Excluded
@@ -39,11 +39,14 @@ def judge_flows(judge: Judgement, run: Run, flows: Mapping[str, Any], rule: str)
 
     Raises:
         Blocked: no run came to where the rule could have been broken.
+        Excluded: only time could have brought one there, and it is real.
     """
     row, expected = FLOW_RULES[rule]
     job = fuzzing_of(run)
     found = next((one for one in job.report().found if (one["requirement"], one["endpoint"]) == (row, FLOW)), None)
     times = flows["judged"].get(row, 0)
+    if found is None and not times and row in TIMED and not run.waiting.moved_by_hand:
+        raise Excluded("where time is real flows wait for none of it; scenarios whose codes expire do")
     if found is None and not times:
         why = flows["trouble"] or "no order of acts led there"
         raise Blocked(f"the rule was never put to the test ({why})", unblock="more flows: limits.flow_runs")

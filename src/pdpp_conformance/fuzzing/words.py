@@ -53,6 +53,9 @@ FLOW_RULES: Mapping[str, tuple[str, str]] = {
 }
 """What holds of the flow, in the words of the scenarios: the requirement that it belongs to, and what is expected."""
 
+TIMED = frozenset({"CHG-14", "POL-09", "POL-10", "POL-17", "RSC-07"})
+"""The requirements of flows that nothing but time puts to the test; where time is real, flows wait for none."""
+
 ENDPOINTS: Mapping[str, str] = {
     "the token endpoint": "token",
     "the device authorization endpoint": "device authorization",
