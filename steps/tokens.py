@@ -60,6 +60,11 @@ def active_of_kind(judge: Judgement, run: Run, introspection: Answer, kind: str)
     checks.judge_active(judge, introspection, run.client_kinds if kind == "client" else (kind,))
 
 
+@then(parsers.parse("the answer holds an active token of kind {kind}"))
+def holds_active_of_kind(judge: Judgement, run: Run, answer: Answer, kind: str) -> None:
+    checks.judge_active_in(judge, run, answer, run.client_kinds if kind == "client" else (kind,))
+
+
 @then(parsers.re(r"the token is active, of kind client, with a (?P<what>grant|grant package) and for the MCP resource"))
 def active_with_grant(judge: Judgement, run: Run, introspection: Answer, what: str) -> None:
     checks.judge_granted(judge, run, introspection, what)

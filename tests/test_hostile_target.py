@@ -47,6 +47,7 @@ class Hostile:
 
 SERVER = "features/2_metadata_honesty/2_1_authorization_server_metadata.feature"
 RESOURCE = "features/2_metadata_honesty/2_2_protected_resource_metadata.feature"
+MCP_DEVICE = "features/3_device_authorization/3_2_mcp_device_authorization.feature"
 OWNER_AGENT = "features/3_device_authorization/3_5_owner_agent.feature"
 CODES = "features/standards/device_codes.feature"
 REVOCATION = "features/standards/revocation.feature"
@@ -80,16 +81,13 @@ RUNS: dict[str, Hostile] = {
         ("server_metadata_sends_elsewhere", "mcp_redirects_elsewhere"), (SERVER, OWNER_AGENT, "--approver", "http")
     ),
     # The removal only says that it failed: the client is gone, and nothing is left.
-    "device answers": Hostile((*ways("device_"), "removal_fails"), (CODES, "--approver", "http"), exit_status=6),
-    # They take turns, and those who meet one cannot go on: what has to hold is left unjudged.
-    "token answers": Hostile(ways("token_", but=HANGING), (OWNER_AGENT, TOKENS, "--approver", "http"), exit_status=6),
+    "device answers": Hostile((*ways("device_"), "removal_fails"), (MCP_DEVICE, CODES, "--approver", "http")),
+    "token answers": Hostile(ways("token_", but=HANGING), (OWNER_AGENT, TOKENS, "--approver", "http")),
     "endpoints that hang": Hostile(HANGING, (OWNER_AGENT, "--approver", "http")),
     "after the token": Hostile(
         (*ways("introspection_"), "revocation_is_html"), (OWNER_AGENT, REVOCATION, "--approver", "http")
     ),
-    "decisions": Hostile(
-        ("decision_answers_nothing", "removal_fails"), (OWNER_AGENT, "--approver", "http"), exit_status=6
-    ),
+    "decisions": Hostile(("decision_answers_nothing", "removal_fails"), (OWNER_AGENT, "--approver", "http")),
     "registration": Hostile(
         (*ways("registration_"), "sign_in_form_posts_elsewhere"), (REGISTRATION, "--approver", "http")
     ),
@@ -205,6 +203,7 @@ def test_whole_run(name: str, runs: dict[str, Future[Ended]]) -> None:
     run = ended.run
     assert run["faults"] == []
     assert run["counts"]["ERROR"] == 0
+    assert (hostile.exit_status == 1) == (run["counts"]["FAIL"] > 0)  # what is defective is told by a row
     assert ended.met
     told = "\n".join(ended.heard)
     assert [secret for secret in (OWNER_PASSWORD, *INTROSPECTION) if secret in told or quote_plus(secret) in told] == []

@@ -8,11 +8,11 @@ Feature: Owner-agent device authorization still works, and its token still fails
     Given a client that may use the device grant
 
   @CHG-09
-  Scenario: An approved owner-agent code redeems to an owner token
-    Given an owner-agent device authorization that the owner approved
-    When the client redeems the device code
-    And the resource server introspects it
-    Then the token is active and of kind owner
+  Scenario: An owner-agent code that the owner approves redeems to an owner token
+    Given a device authorization of the owner-agent kind
+    When the owner approves it
+    And the client redeems the device code
+    Then the answer holds an active token of kind owner
 
   @CHG-09
   Scenario: An owner token carries no grant

@@ -74,6 +74,13 @@ def judge_active(judge: Judgement, introspection: Answer, kinds: Sequence[str]) 
     )
 
 
+def judge_active_in(judge: Judgement, run: Run, answer: Answer, kinds: Sequence[str]) -> None:
+    """The answer to a redemption holds a token, which is active and of one of these kinds."""
+    token = answer.member("access_token")
+    judge.that(isinstance(token, str) and bool(token), "an access token", f"{answer.summary} without one")
+    judge_active(judge, run.introspect(str(token)), kinds)
+
+
 def judge_granted(judge: Judgement, run: Run, introspection: Answer, what: str) -> None:
     """Active, of kind client, with its grant or package, and for the MCP resource alone."""
     judge_active(judge, introspection, run.client_kinds)
