@@ -118,20 +118,22 @@ def verify(context: typer.Context, url: Annotated[str, typer.Argument(help="Orig
 def judge(
     record: Annotated[Path, typer.Argument(metavar="RECORD", help="A report folder, or its exchanges.jsonl.")],
 ) -> None:
-    """Judge a recorded run again, offline: print its rows that rest on exchanges alone, and compare with run.json."""
+    """Judge a recorded run again, offline: print its rows as the exchanges alone judge them, and compare with run.json."""
     from pdpp_conformance.judging_again import judge_again
     from pdpp_conformance.record import RecordError
 
     try:
         judged = judge_again(record)
         typer.echo(judged.to_text())
+        for row in judged.in_part:
+            typer.echo(f"{row['id']} judged in part: {row['note']}", err=True)
         if judged.only_live:
             typer.echo(f"{len(judged.only_live)} rows can only be judged live: {', '.join(judged.only_live)}", err=True)
         differing = judged.differing
     except RecordError as error:
         end(str(error))
     told = f"differs from run.json: {', '.join(differing)}" if differing else "identical to run.json"
-    typer.echo(f"{len(judged.by_wire)} rows judged from the record: {told}", err=True)
+    typer.echo(f"{len(judged.by_wire) + len(judged.in_part)} rows judged from the record: {told}", err=True)
     raise typer.Exit(1 if differing else 0)
 
 

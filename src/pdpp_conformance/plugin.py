@@ -467,7 +467,12 @@ class Session:
             self._fault("cleaning up", error)
         if self._judged_again is not None:
             report = self._assemble(run, ())
-            self._judged_again.take(run.redactor.redact_all(report["requirements"]), self._messages)
+            speaking: dict[str, list[str]] = {}
+            for facts in self._selected:
+                for row in facts.requirement_ids:
+                    speaking.setdefault(row, []).append(facts.id)
+            rows, scenarios = (run.redactor.redact_all(report[part]) for part in ("requirements", "scenarios"))
+            self._judged_again.take(rows, scenarios, speaking, self._messages)
             return int(report["exit_status"])
         objections = [left.sentence for left in run.residue]
         if run.target.limits.accept_residue:
@@ -683,6 +688,8 @@ class Session:
         from pdpp_conformance.results import counts_of, judge_requirements, judge_tasks, outcome_of, scenario_to_json
 
         results = list(self._results.values())
+        if self._judged_again is not None:
+            results = [result for result in results if self._judged_again.is_by_wire(result.facts.id)]
         covered = tags_below(self._root / "features")
         rows: list[RowResult] = judge_requirements(
             self._catalogue,

@@ -41,6 +41,8 @@ class Record:
     evidence: Mapping[str, Any]
     requirements: Sequence[Mapping[str, Any]] | None
     """The rows of ``run.json``, where it is there."""
+    concluded: Sequence[Mapping[str, Any]] = ()
+    """How its scenarios ended."""
 
     @property
     def scenarios(self) -> Mapping[str, Mapping[str, Any]]:
@@ -159,7 +161,13 @@ def read_record(path: Path) -> Record:
     run_file = folder / "run.json"
     run = _parsed(_read(run_file), "run.json") if run_file.is_file() else None
     rows = run.get("requirements") if isinstance(run, dict) else None
-    return Record(exchanges, evidence, rows if isinstance(rows, list) else None)
+    ended = run.get("scenarios") if isinstance(run, dict) else None
+    return Record(
+        exchanges,
+        evidence,
+        rows if isinstance(rows, list) else None,
+        [one for one in ended if isinstance(one, dict)] if isinstance(ended, list) else [],
+    )
 
 
 def _read(path: Path) -> str:

@@ -47,10 +47,13 @@ class Replayed:
 def send_again(run: Run, sent: GeneratedRequest) -> Replayed:
     """Send a generated request at a run's deployment.
 
+    It goes out byte for byte, past the recorder, so that no record holds it.
+
     Raises:
         Blocked: the deployment has no such endpoint, or HTTP no way to write the request.
         OffLimits: the endpoint is not at an origin under test.
     """
+    run.rests_beyond("a generated request and its answer")
     operation = next((one for one in operations_of(run.discovery) if one.name == sent.operation), None)
     if operation is None:
         raise Blocked(f"the metadata advertises no {sent.operation} endpoint", unblock="metadata that names it")
