@@ -205,7 +205,7 @@ def test_whole_run(name: str, runs: dict[str, Future[Ended]]) -> None:
     run = ended.run
     assert run["faults"] == []
     assert run["counts"]["ERROR"] == 0
-    # What is defective is told by a row, but for pages that only lead elsewhere: they leave behind what they keep from us.
+    # What is defective is told by a row; pages that only lead elsewhere keep the run from removing what it made.
     assert (hostile.exit_status == 1) == (run["counts"]["FAIL"] > 0 or run["residue"] != [])
     assert ended.met
     told = "\n".join(ended.heard)

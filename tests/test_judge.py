@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -28,6 +30,7 @@ SELECTION = (
     "features/3_device_authorization/3_4_rfc8628_errors.feature",
     "features/5_verification/5_3_negative_smoke.feature",
     "features/standards/device_codes.feature",
+    "features/standards/fuzzing.feature::A token request that is nothing but NUL",
 )
 JUDGED_SECONDS = 180
 
@@ -69,7 +72,7 @@ def judged(folder: Path) -> Judged:
 def record(folder: Path, *arguments: str) -> Path:
     """Record a run of the bundled server; return its report folder."""
     report = folder / "recorded"
-    assert run_specification(report, [*arguments, "--seed", "11"]) == 0
+    assert run_specification(report, [*arguments, "--seed", "11", "--fuzz-examples", "0"]) == 0
     return report
 
 
@@ -107,6 +110,26 @@ class TestAsRecorded:
         judged_live = {row for row, told in rows.items() if told["scenarios"]}
         assert {"DRS-09", "DRS-10"} <= set(as_recorded.only_live)
         assert set(as_recorded.only_live) == judged_live - {*as_recorded.rows, *as_recorded.in_part}
+
+    def test_a_row_is_judged_by_the_scenarios_that_are_held(self, recorded: Path, as_recorded: Judged) -> None:
+        """One scenario that can only be judged live leaves the others of its row to the record, and is named."""
+        judged, told = as_recorded.in_part["DRS-15"], requirements(recorded)["DRS-15"]
+        assert len(judged["scenarios"]) == len(told["scenarios"]) - 1
+        assert (judged["verdict"], judged["reason"]) == (told["verdict"], told["reason"])
+        (left_out,) = set(told["scenarios"]) - set(judged["scenarios"])
+        assert judged["note"].endswith(f"without what can only be judged live: {left_out}")
+
+    def test_nothing_is_sent(self, recorded: Path) -> None:
+        """Where the deployment was nobody is asked anything: the record answers, or nothing does."""
+        run = json.loads((recorded / "run.json").read_text("utf-8"))
+        port = urlsplit(run["target"]["base_url"]).port
+        with socket.create_server(("127.0.0.1", port)) as listening:
+            again = judged(recorded)
+            listening.settimeout(0.1)
+            with pytest.raises(TimeoutError):
+                listening.accept()
+        assert again.differing == []
+        assert "ERR-01" in again.only_live
 
     def test_the_evidence_fits_its_schema(self, recorded: Path) -> None:
         evidence = json.loads((recorded / "evidence.json").read_text("utf-8"))

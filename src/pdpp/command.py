@@ -118,7 +118,7 @@ def verify(context: typer.Context, url: Annotated[str, typer.Argument(help="Orig
 def judge(
     record: Annotated[Path, typer.Argument(metavar="RECORD", help="A report folder, or its exchanges.jsonl.")],
 ) -> None:
-    """Judge a recorded run again, offline: print its rows as the exchanges alone judge them, and compare with run.json."""
+    """Judge a recorded run again, offline: print its rows as the exchanges judge them, and compare with run.json."""
     from pdpp_conformance.judging_again import judge_again
     from pdpp_conformance.record import RecordError
 

@@ -46,9 +46,7 @@ class JudgedAgain:
         self._by_wire = frozenset(scenario for scenario, told in self.record.scenarios.items() if told["by_wire"])
         self._altered = frozenset(self.record.altered)
 
-    def take(
-        self, rows: Rows, scenarios: Rows, speaking: Mapping[str, Sequence[str]], messages: Sequence[str]
-    ) -> None:
+    def take(self, rows: Rows, scenarios: Rows, speaking: Mapping[str, Sequence[str]], messages: Sequence[str]) -> None:
         """Take the rows of the whole catalogue as they were judged, and the scenarios that judged them, redacted.
 
         Args:
