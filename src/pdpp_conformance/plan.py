@@ -65,8 +65,8 @@ class Plan:
         ]
         if self.is_short:
             told.append(
-                f"not everything fits into {self.most_requests} requests: what must hold is judged first, and the rest "
-                f"will be BLOCKED; for all of it: {more_requests(self.enough)}"
+                f"not everything fits into {self.most_requests} requests: what must hold is judged first, of that what "
+                f"tells most, and the rest will be BLOCKED; for all of it: {more_requests(self.enough)}"
             )
         return told
 

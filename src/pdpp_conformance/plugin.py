@@ -24,7 +24,7 @@ from pdpp_conformance import __version__, drawing
 from pdpp_conformance.catalogue import Catalogue, CatalogueError, read_catalogue
 from pdpp_conformance.collector import spare_what_lasts
 from pdpp_conformance.specification import specification_root
-from pdpp_conformance.verdict import ExitStatus, FailOn, NotApplicable, Verdict
+from pdpp_conformance.verdict import ExitStatus, FailOn, Level, NotApplicable, Verdict
 
 if TYPE_CHECKING:
     from pdpp_conformance.deviations import Deviation
@@ -416,10 +416,15 @@ class Session:
         for line in told:
             self._tell(line)
         if planned.is_short:
+            from pdpp_conformance.importance import by_importance
+
+            late = [tag for tag in _LAST if tag != "fuzzed"]  # generated requests are not counted with the others
+            levels = {row.id: row.level for row in self._catalogue.requirements.values()}
+            key = by_importance(self._selected, levels, telling=_MOST_TELLING, late=late)
             items.sort(
                 key=lambda item: (
-                    min((_RANKS.index(mark.name) for mark in item.iter_markers() if mark.name in _RANKS), default=0),
-                    item.get_closest_marker(_MOST_TELLING) is None,
+                    [item.get_closest_marker(tag) is not None for tag in late],
+                    key(item.stash[_FACTS]) if _FACTS in item.stash else (),
                 )
             )
             come_to = items[: planned.come_to]
@@ -775,9 +780,6 @@ _MOST_TELLING = "live_gate"
 _FIRST = "wrong_code"
 """What enters codes that lead nowhere: a limit counts them, and has ended when codes that expired are entered."""
 
-_RANKS = ("must", "profile", "should", "derived", "advisory")
-"""The levels' markers, what must hold first."""
-
 _FACTS: pytest.StashKey[Any] = pytest.StashKey()
 
 
@@ -802,9 +804,11 @@ def _left_by_limit(rows: Sequence[RowResult], run: Run) -> list[str]:
     left = [row for row in rows if row.verdict is Verdict.BLOCKED and spent in (row.reason or "")]
     if not left:
         return []
+    must = sum(row.requirement.level in (Level.MUST, Level.PROFILE) for row in left)
     enough = politeness.enough or politeness.most_requests * 2
     return [
-        f"{len(left)} requirements were left BLOCKED by the limit of {politeness.most_requests} requests; "
+        f"{len(left)} requirements, {must} of which must hold, were left BLOCKED by the limit of "
+        f"{politeness.most_requests} requests; "
         f"{more_requests(enough)} lets all of them be judged"
     ]
 
