@@ -69,8 +69,8 @@ def test_what_comes_first_where_not_all_can() -> None:
         Scenario("b3", ["B"], ["fuzzed"]),
         Scenario("e2", ["E"], ["expires"]),
     ]
-    key = by_importance(scenarios, levels, telling="gate", late=["expires"])
-    order = [one.name for one in sorted(scenarios, key=key)]
+    place_of = by_importance(scenarios, levels, telling="gate", late=["expires"])
+    order = [one.name for one in sorted(scenarios, key=place_of)]
     assert order == ["d1", "d2", "c", "b1", "b2", "b3", "a", "e1", "e2"]
 
 

@@ -19,8 +19,15 @@ _MUST_HOLD = (Level.MUST, Level.PROFILE)
 class Speaking(Protocol):
     """A scenario, as far as its place goes."""
 
-    tags: list[str]
-    requirement_ids: list[str]
+    @property
+    def tags(self) -> Sequence[str]:
+        """Its tags."""
+        ...
+
+    @property
+    def requirement_ids(self) -> Sequence[str]:
+        """The requirements that it judges."""
+        ...
 
 
 def by_importance(
