@@ -6,9 +6,13 @@ import base64
 import html
 import json
 import random
+import re
 import string
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -304,3 +308,32 @@ def test_thousands_of_secrets_stay_fast(tmp_path: Path) -> None:
     started = time.process_time()
     assert redactor.leaks(tmp_path) == []
     assert time.process_time() - started < 4
+
+
+def test_what_is_learned_while_others_write() -> None:
+    """A secret that one thread learns while another redacts is redacted from then on, under a label of its own."""
+    redactor, learned = Redactor(), [[f"secret-{thread}-{number}" for number in range(400)] for thread in range(4)]
+    over = threading.Event()
+
+    def write() -> None:
+        while not over.is_set():
+            redactor.redact("nothing that is secret")
+
+    def learn(secrets: Iterable[str]) -> None:
+        for secret in secrets:
+            redactor.register(secret, "word")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(len(learned)) as pool:
+            list(pool.map(learn, learned))
+    finally:
+        sys.setswitchinterval(interval)
+        over.set()
+        writer.join()
+    labels = [redactor.redact(secret) for secrets in learned for secret in secrets]
+    assert all(re.fullmatch(r"⟨word:\d+⟩", label) for label in labels)
+    assert len(set(labels)) == len(labels)

@@ -10,6 +10,7 @@ import base64
 import html
 import json
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from functools import cache
 from html.parser import HTMLParser
@@ -53,7 +54,10 @@ _CODE_SEPARATOR = re.compile(r"[\s-]+")
 
 
 class Redactor:
-    """Knows every secret of a run and replaces it, in whatever spelling it occurs."""
+    """Knows every secret of a run and replaces it, in whatever spelling it occurs.
+
+    Devices that poll beside the scenarios learn secrets while those are redacted that a scenario learned.
+    """
 
     def __init__(self) -> None:
         self._labels: dict[str, str] = {}
@@ -62,6 +66,7 @@ class Redactor:
         self._presented: set[str] = set()
         """What was given out by nobody, and only tried: as a code, or as a bearer."""
         self._spellings = Words()
+        self._lock = threading.RLock()
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -75,17 +80,20 @@ class Redactor:
 
     def register(self, secret: str, word: str) -> None:
         """Remember ``secret``: from now on it is written as ``⟨word:n⟩``. A very short one is not replaced."""
-        if len(secret) < SHORTEST_SECRET or secret in self._labels:
+        if len(secret) < SHORTEST_SECRET:
             return
-        self._counts[word] = self._counts.get(word, 0) + 1
-        self.register_as(secret, f"⟨{word}:{self._counts[word]}⟩")
+        with self._lock:
+            if secret not in self._labels:
+                self._counts[word] = self._counts.get(word, 0) + 1
+                self.register_as(secret, f"⟨{word}:{self._counts[word]}⟩")
 
     def register_as(self, secret: str, label: str) -> None:
         """Remember ``secret`` under a label that somebody else gave it; the label that it had gives way."""
-        before = self._labels.get(secret)
-        self._labels[secret] = label
-        for spelling in spellings_of(secret, label):
-            self._spellings.add(spelling, label, in_place_of=before)
+        with self._lock:
+            before = self._labels.get(secret)
+            self._labels[secret] = label
+            for spelling in spellings_of(secret, label):
+                self._spellings.add(spelling, label, in_place_of=before)
 
     def register_from_form(self, body: str, *, given_out: bool = False) -> None:
         """Remember the secrets among form-encoded parameters.
@@ -158,8 +166,8 @@ class Redactor:
         """Return ``text`` with every known secret replaced by its label."""
         pieces: list[str] = []
         done = 0
-        for place, spelling in self._spellings.found_in(text):
-            pieces += (text[done:place], self._spellings.labels[spelling])
+        for place, spelling, label in self._found_in(text):
+            pieces += (text[done:place], label)
             done = place + len(spelling)
         return "".join((*pieces, text[done:]))
 
@@ -186,11 +194,16 @@ class Redactor:
             shortest: characters below which a value is taken to stand there by chance, as a plain word is.
         """
         found = (
-            self._spellings.labels[spelling]
-            for _, spelling in self._spellings.found_in(text)
+            label
+            for _, spelling, label in self._found_in(text)
             if len(spelling) >= shortest and not (spelling.isalpha() and spelling.islower())
         )
         return list(dict.fromkeys(found))
+
+    def _found_in(self, text: str) -> list[tuple[int, str, str]]:
+        """Return where secrets stand, how each is spelt there, and its label."""
+        with self._lock:
+            return [(place, word, self._spellings.labels[word]) for place, word in self._spellings.found_in(text)]
 
     def leaks(self, directory: Path) -> list[str]:
         """Scan every file below ``directory`` for every secret, in clear or in base64.
