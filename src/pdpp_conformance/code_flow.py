@@ -116,7 +116,8 @@ def push(run: Run, request: CodeRequest) -> str:
             f"a well-formed pushed authorization request was answered {answer.summary}",
             unblock="a deployment that takes it",
         )
-    run.redactor.register(request_uri, "request_uri")
+    # What every request URI of the deployment begins with is no secret (RFC 9126 §2.2).
+    run.redactor.register(request_uri.rpartition(":")[2], "request_uri")
     return request_uri
 
 

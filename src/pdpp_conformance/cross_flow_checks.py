@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
@@ -12,6 +13,9 @@ from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.oauth_client import DeviceAuthorization, OAuthClient
 from pdpp_conformance.run import REDIRECT_URI, Run
 from pdpp_conformance.verdict import Blocked, NotApplicable
+
+_OF_NO_URL = re.compile(r"[\w.~:+-]+")
+"""A URN or a value like one, but no URL."""
 
 _SHORTEST_REFERENCE = 16
 """Characters from which on a value in a link may be a reference to a request."""
@@ -61,8 +65,9 @@ def _references(url: str) -> list[str]:
     """The values in a link that may refer to a request: long ones, in its query or its path."""
     parts = urlsplit(url)
     values = [value for _, value in parse_qsl(parts.query)] + parts.path.split("/")
-    urn = [value.rpartition(":")[2] for value in values if value.startswith("urn:")]
-    return [value for value in (*values, *urn) if len(value) >= _SHORTEST_REFERENCE and not value.startswith("/")]
+    # Not by "urn:" at its beginning: a record tells of what was presented as a secret no more than its characters.
+    last = [value.rpartition(":")[2] for value in values if ":" in value and _OF_NO_URL.fullmatch(value)]
+    return [value for value in (*values, *last) if len(value) >= _SHORTEST_REFERENCE and not value.startswith("/")]
 
 
 def redeem_as_device_code(staged: Staged) -> list[Answer]:
