@@ -19,6 +19,10 @@ import httpx
 
 MOST_BODY_BYTES = 1024 * 1024
 _MOST_CONNECTIONS = 50
+_IDLE_SECONDS = 3.0
+"""How long a connection may lie idle and be used again: servers commonly close one after five, and a request that is on
+its way then is answered by a reset."""
+
 _MOST_IDLE_CONNECTIONS = 20
 
 _DEADLINE: ContextVar[float | None] = ContextVar("when the exchange has to be over", default=None)
@@ -65,6 +69,7 @@ def bounded_client(timeout: float, *, authorities: Path | None = None) -> httpx.
         ssl_context=context,
         max_connections=_MOST_CONNECTIONS,
         max_keepalive_connections=_MOST_IDLE_CONNECTIONS,
+        keepalive_expiry=_IDLE_SECONDS,
         network_backend=_Backend(),
     )
     return httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False, transport=transport)

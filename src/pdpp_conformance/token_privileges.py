@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from pdpp_conformance.code_statistics import signature_of
@@ -53,7 +54,13 @@ def claims_of(token: str) -> Mapping[str, Any] | None:
 
 
 def judge_least_privilege(judge: Judgement, run: Run, token: TokenResponse) -> None:
-    """RFC 9700 §2.3: entry for entry what was asked for and approved, and no scope of the owner's."""
+    """RFC 9700 §2.3: entry for entry what was asked for and approved, and no scope of the owner's.
+
+    Where the profile knows of no owner's tokens, no scope that was not asked for.
+
+    Raises:
+        NotApplicable: none was asked for there, so that the server's own default is granted (RFC 6749 §3.3).
+    """
     granted = token.members.get("authorization_details")
     asked = run.one_stream()
     entries = [entry for entry in granted if isinstance(entry, dict)] if isinstance(granted, list) else []
@@ -64,12 +71,22 @@ def judge_least_privilege(judge: Judgement, run: Run, token: TokenResponse) -> N
         wider += [] if _no_wider(entry.get("streams"), wanted["streams"]) else ["streams"]
         judge.that(not wider, "the details that were approved", f"wider {', '.join(wider)}" if wider else "those")
     scopes = scopes_of(run, token)
+    if run.target.profile != "pdpp":
+        _judge_no_more_scope(judge, scopes, run.target.client.scope)
+        return
     of_owners = scopes & (scopes_of(run, run.owner_token()) | {"*"}) if scopes else set()
     judge.that(
         not of_owners,
         "no scope that owner tokens have",
         " ".join(sorted(of_owners or scopes)) or "no scope",
     )
+
+
+def _judge_no_more_scope(judge: Judgement, scopes: AbstractSet[str], asked_for: str | None) -> None:
+    if asked_for is None:
+        raise NotApplicable("no scope was asked for, and which one is granted then is for the server to choose")
+    more = sorted(scopes - set(asked_for.split()))
+    judge.that(not more, "no scope that was not asked for", " ".join(more) or "none")
 
 
 def _no_wider(given: Any, wanted: Sequence[Mapping[str, Any]]) -> bool:
