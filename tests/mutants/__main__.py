@@ -1,4 +1,4 @@
-"""``python -m tests.mutants [--sample N]``: run the specification against each mutant of the reference server.
+"""``python -m tests.mutants [--sample N] [--seed N]``: run the specification against each mutant of the reference server.
 
 Exit status: 0 every mutant was noticed or is explained in ``survivors.yaml``, and at least nine of ten were noticed ·
 1 one is not, or fewer were.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import yaml
@@ -27,6 +29,7 @@ SAMPLE = 200
 """How many mutants are judged unless somebody asks for more."""
 LEAST_SCORE = 0.9
 RED = ("FAIL", "WARN", "INFO")
+NO_SERVER = "blocked: there is no server to judge"
 
 _SOON = {
     "state table": ("3_4_", "owner_decisions", "device_codes", "3_1_", "other_flows", "user_codes"),
@@ -46,8 +49,9 @@ class Judging:
     def __init__(self, chosen: Sequence[Mutant]) -> None:
         self._mutants = {mutant.identifier: mutant for mutant in chosen}
         self._scenarios: Sequence[str] = ()
+        self._soon_blocked: dict[str, str] = {}
         self.outcomes: dict[str, str] = {}
-        """By the mutant's name: ``red`` and the requirements, ``blocked``, ``error`` or ``survived``."""
+        """By the mutant's name: ``red`` and the requirements, ``blocked`` and why, ``error`` or ``survived``."""
         self.problems: list[str] = []
 
     def planned(self, scenarios: Sequence[ScenarioFacts]) -> Iterable[Plan]:
@@ -61,10 +65,12 @@ class Judging:
         identifier, _, part = run.plan.name.partition(".")
         mutant = self._mutants[identifier]
         outcome = _outcome(run)
-        if outcome == "survived" and part == "soon":
+        if part == "soon" and outcome != NO_SERVER and outcome.partition(":")[0] in ("survived", "blocked"):
+            self._soon_blocked[mutant.name] = outcome
             return [self._plan(mutant, "all", frozenset(self._scenarios) - run.plan.scenarios)]
-        self.outcomes[mutant.name] = outcome
-        sys.stdout.write(f"{outcome:<40.40} {mutant.name[:200]}\n")
+        before = self._soon_blocked.get(mutant.name, "survived")
+        self.outcomes[mutant.name] = before if outcome == "survived" else outcome
+        sys.stdout.write(f"{self.outcomes[mutant.name]:<120.120} {mutant.name[:200]}\n")
         sys.stdout.flush()
         return []
 
@@ -93,11 +99,24 @@ def _outcome(run: FinishedRun) -> str:
     if red:
         return f"red: {', '.join(red)}"
     if any(told.startswith("opening the run") for told in run.report["faults"]):
-        return "blocked"  # there is no server to judge
+        return NO_SERVER
     if run.report["faults"] or any(scenario["verdict"] == "ERROR" for scenario in run.report["scenarios"]):
         return f"error: {(run.report['faults'] or ['a scenario'])[0]}"
-    unseen = run.status == 7 or any(scenario["verdict"] == "BLOCKED" for scenario in run.report["scenarios"])
-    return "blocked" if unseen else "survived"
+    rows = [row for row in run.report["requirements"] if row["verdict"] == "BLOCKED" and row["scenarios"]]
+    blocked = [f"{row['id']} {row['reason']}" for row in rows]
+    if run.status == 7 or blocked:
+        return f"blocked: {'; '.join(blocked) or run.last_line}"
+    return "survived"
+
+
+def least(noticed: int, judged: int) -> float:
+    """Return what part of all mutants is noticed at least, of those of a sample so many (Wilson's bound, 95 %)."""
+    if not judged:
+        return 0.0
+    z = NormalDist().inv_cdf(0.95)
+    part = noticed / judged
+    spread = z * math.sqrt(part * (1 - part) / judged + z * z / (4 * judged * judged))
+    return (part + z * z / (2 * judged) - spread) / (1 + z * z / judged)
 
 
 def report_of(judging: Judging, chosen: Sequence[Mutant], explained: dict[str, str]) -> dict[str, Any]:
@@ -110,6 +129,7 @@ def report_of(judging: Judging, chosen: Sequence[Mutant], explained: dict[str, s
         "mutants": len(chosen),
         "explained": len(chosen) - len(counted),
         "score": round(noticed / len(counted), 4) if counted else 0.0,
+        "score_at_least": round(least(noticed, len(counted)), 4),
         "areas": {
             area: {
                 kind: sum(kinds[mutant.name] == kind for mutant in chosen if mutant.area == area)
@@ -120,16 +140,31 @@ def report_of(judging: Judging, chosen: Sequence[Mutant], explained: dict[str, s
         "survivors": [
             {"area": mutant.area, "name": mutant.name, "why": explained.get(mutant.name)} for mutant in survivors
         ],
+        "blocked": {
+            mutant.name: judging.outcomes[mutant.name].partition(": ")[2]
+            for mutant in chosen
+            if kinds[mutant.name] == "blocked"
+        },
         "explained_and_noticed": sorted(
             name for name in explained if name in kinds and kinds[name] in ("red", "blocked")
         ),
     }
 
 
+def _part(written: str) -> slice:
+    """Read ``K/N``: every N-th mutant from the K-th on."""
+    place, _, parts = written.partition("/")
+    if not 1 <= int(place) <= int(parts):
+        raise argparse.ArgumentTypeError(f"{written!r} is not the K-th of N parts, K/N")
+    return slice(int(place) - 1, None, int(parts))
+
+
 def main() -> int:
     """Judge the mutants."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--sample", type=int, default=SAMPLE, help=f"how many mutants ({SAMPLE}); 0 for all")
+    parser.add_argument("--seed", type=int, default=1, help="which mutants a sample has (1)")
+    parser.add_argument("--part", type=_part, default=slice(None), metavar="K/N", help="only the K-th of N parts of it")
     parser.add_argument("--survivors", action="store_true", help="only those that survivors.yaml explains")
     parser.add_argument("--only", action="append", default=[], help="only mutants with this in their name")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="runs at a time (2)")
@@ -137,13 +172,13 @@ def main() -> int:
     options = parser.parse_args()
     explained: dict[str, str] = yaml.safe_load(SURVIVORS.read_text(encoding="utf-8")) or {}
     started = time.monotonic()
-    chosen = mutants(None if options.survivors or options.only else options.sample or None)
+    chosen = mutants(None if options.survivors or options.only else options.sample or None, options.seed)
     stale = [] if options.sample else sorted(explained.keys() - {mutant.name for mutant in chosen})
     if options.survivors:
         chosen = [mutant for mutant in chosen if mutant.name in explained]
     if options.only:
         chosen = [mutant for mutant in chosen if any(part in mutant.name for part in options.only)]
-    judging = Judging(chosen)
+    judging = Judging(chosen := chosen[options.part])
     judging.problems += [f"survivors.yaml explains what is no mutant: {name}" for name in stale]
     with tempfile.TemporaryDirectory(prefix="pdpp-mutants-") as folder:
         run_all(judging.planned, jobs=options.jobs, folder=Path(folder), told=judging.told)
@@ -155,7 +190,8 @@ def main() -> int:
     unexplained = [told for told in report["survivors"] if told["why"] is None]
     sys.stdout.write(
         f"{report['mutants']} mutants, {report['explained']} of them explained; "
-        f"{report['score']:.1%} of the others noticed, {len(unexplained)} survived unexplained\n"
+        f"{report['score']:.1%} of the others noticed (of all that there are, as surely as 95 %, "
+        f"at least {report['score_at_least']:.1%}), {len(unexplained)} survived unexplained\n"
         f"took      {time.monotonic() - started:.0f} s\nreport    {options.report}\n"
     )
     return 1 if judging.problems or unexplained or report["score"] < LEAST_SCORE else 0

@@ -52,13 +52,13 @@ class Mutant:
         return sha256(self.name.encode()).hexdigest()[:16]
 
 
-def mutants(most: int | None = None) -> Sequence[Mutant]:
-    """Return the mutants, or about ``most`` of them: the same ones each time, of each area in proportion."""
+def mutants(most: int | None = None, seed: int = 1) -> Sequence[Mutant]:
+    """Return the mutants, or about ``most`` of them, of each area in proportion: the same ones for the same seed."""
     makers = {area: list(_makers(area)) for area in AREAS}
     part = 1.0 if most is None else most / sum(len(ours) for ours in makers.values())
     made: dict[str, Mutant] = {}
     for area, ours in makers.items():
-        chosen = sorted(ours, key=lambda maker: sha256(f"{area} {maker[0]}".encode()).digest())
+        chosen = sorted(ours, key=lambda maker: sha256(f"{seed} {area} {maker[0]}".encode()).digest())
         wanted = math.ceil(part * len(ours))
         for _, make in chosen:
             mutant = make()
