@@ -1,4 +1,4 @@
-"""``python -m tests.mutants [--sample N] [--seed N]``: run the specification against each mutant of the reference server.
+"""``python -m tests.mutants [--sample N]``: run the specification against each mutant of the reference server.
 
 Exit status: 0 every mutant was noticed or is explained in ``survivors.yaml``, and at least nine of ten were noticed ·
 1 one is not, or fewer were.
