@@ -15,9 +15,11 @@ from pdpp.command import app
 from pdpp_conformance.bundled import FAULTS_VARIABLE
 from pdpp_conformance.fuzzing.acts import Act
 from pdpp_conformance.fuzzing.case import CaseError, read_case, scenario_of, write_cases
+from pdpp_conformance.fuzzing.flow_model import FlowModel
 from pdpp_conformance.fuzzing.flow_verdicts import acts_of
 from pdpp_conformance.fuzzing.flows import Flows, FoundFlow, done_again
 from pdpp_conformance.fuzzing.job import FLOW_RUNS, Wish, assigned_to
+from pdpp_conformance.fuzzing.paths import beaten_paths
 from pdpp_conformance.fuzzing.properties import Judged
 from pdpp_conformance.fuzzing.session import Fuzzing
 from pdpp_conformance.fuzzing.words import FLOW_RULES
@@ -53,6 +55,7 @@ FLOW_FAULTS = {
     "redeemed_again_after_refresh": "POL-12",
     "revocation_spares_older_tokens": "REV-06",
     "ended_owner_token_at_mcp": "PRO-04",
+    "replay_after_revocation_keeps_tokens": "POL-13",
 }
 """Defects that only an order of acts shows, a redemption without an approval and a refresh of a revoked family among
 them, and the requirement that each breaks."""
@@ -64,12 +67,14 @@ ROWS_OF_FLOWS = {
     "expiry_only_when_pending": "POL-10",
     "bearer_with_final_errors": "CHG-14",
     "pending_without_error": "POL-07",
+    "redeemed_with_201": "POL-11",
     "expired_still_pending": "POL-09",
     "slow_down_spiral": "POL-17",
     "redecide": "UIX-16",
     "owner_at_mcp": "PRO-04",
     "grant_token_is_owner": "PRO-03",
     "grant_not_enforced_rs": "PRO-05",
+    "refresh_unbound": "REF-03",
     "replay_ok": "POL-12",
     "replay_keeps_tokens": "POL-13",
     "rotated_still_valid": "REF-02",
@@ -126,6 +131,20 @@ def test_a_defect_of_an_odd_order_is_found(
         flows.everyone(looking_for=FLOW_FAULTS[name])
         found = flows.found[FLOW_FAULTS[name]]
         assert done_again(run, found.acts, FLOW_FAULTS[name]) is not None
+
+
+def test_some_orders_are_found_by_drawing_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No beaten path has the order that this defect needs."""
+    monkeypatch.setenv(FAULTS_VARIABLE, "replay_after_revocation_keeps_tokens")
+    with opened(tmp_path) as run:
+        flows = Flows(run, runs=len([*beaten_paths(FlowModel)]), seed=1)
+        flows.everyone()
+        assert (flows.found, flows.judged["POL-13"] > 0) == ({}, True)
+
+
+def test_every_rule_of_flows_has_been_broken() -> None:
+    """By a defect that is listed here."""
+    assert {row for row, _ in FLOW_RULES.values()} == {*ROWS_OF_FLOWS.values()}
 
 
 @pytest.mark.parametrize("name", ROWS_OF_FLOWS)

@@ -26,7 +26,7 @@ SCOPES: Mapping[str, str] = {
 }
 """What is run for a fault."""
 
-GENERATED = 10
+GENERATED = 12
 """How many requests are generated for each operation: enough for the faults that only those find."""
 
 _CONFORMING = "conforming"

@@ -7,7 +7,8 @@ same acts at any deployment.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pdpp_conformance.fuzzing.acts import MCP_KIND, OWNER_KIND, Act
@@ -23,6 +24,7 @@ WAITS = ("6", "11", "400", "4000")
 """Seconds: more than an interval, than one that was grown once, most of a code's life, more than an access token's."""
 
 MOST_REQUESTS = 2
+INTERVAL_SECONDS = 5.0
 CODE_SECONDS = 600.0
 TOKEN_SECONDS = 3600.0
 
@@ -65,7 +67,15 @@ class Asked:
     redeemed: bool = False
     decided_again: bool = False
     """Whether the owner pressed the other button afterwards, on a page that was still open."""
+    polled_at: float | None = None
+    """When it was polled last while nobody had decided."""
+    hasty: bool = False
+    """Whether it was polled sooner than the interval allows."""
     pairs: list[Pair] = field(default_factory=list)
+
+
+Situation = tuple[object, ...]
+"""How one request stands, without what nothing depends on: two requests of one situation are answered alike."""
 
 
 class FlowModel:
@@ -109,6 +119,33 @@ class FlowModel:
     def is_removed(self, number: int) -> bool:
         """Whether the client of a request was removed."""
         return self.removed and self.asked[number].client == PASSING
+
+    def situation(self, number: int) -> Situation:
+        """Return how a request stands: of many tokens the last three count, and polls until it is redeemed."""
+        one = self.asked[number]
+        polled = not one.redeemed and (one.polled_at is not None, one.hasty)
+        places = range(len(one.pairs))[-3:]
+        tokens = tuple((self.access_ended(number, place), one.pairs[place].refresh) for place in places)
+        return one.kind, self.is_removed(number), self.state(number), one.decision, one.decided_again, polled, tokens
+
+    def situations(self) -> list[Situation]:
+        """Return how all requests stand, in order."""
+        return [self.situation(number) for number in self.asked]
+
+    def copied(self) -> FlowModel:
+        """Return another one in which everything is as it is here."""
+        other = copy(self)
+        other.asked = {
+            number: replace(one, pairs=[replace(pair) for pair in one.pairs]) for number, one in self.asked.items()
+        }
+        other._possible = {}
+        return other
+
+    def after(self, act: Act) -> FlowModel:
+        """Return what an act would make of it, and leave it as it is."""
+        later = self.copied()
+        later.apply(act)
+        return later
 
     # -- what may be done --------------------------------------------------------------------------------------------
 
@@ -210,7 +247,10 @@ class FlowModel:
                 self._end(one, "its grant was revoked")
 
     def _poll(self, one: Asked, state: State) -> None:
-        if state == "approved":
+        if state == "pending":
+            one.hasty = one.hasty or (one.polled_at is not None and self.now < one.polled_at + INTERVAL_SECONDS)
+            one.polled_at = self.now
+        elif state == "approved":
             one.redeemed = True
             one.pairs.append(Pair(self.now))
         elif state == "redeemed":

@@ -117,7 +117,8 @@ def what_is_good_stays_good(model: FlowModel, act: Act, seen: Seen) -> Iterator[
         row = "PRO-06" if model.grant_ended else "INT-06"
         yield _judged(row, seen.active, "an access token active that nothing has ended", seen)
     if act.name == "poll" and model.state(act.request) == "approved" and not model.asked[act.request].decided_again:
-        yield _judged("POL-11", seen.bearer, "a bearer for an approved request", seen)
+        good = seen.bearer and seen.status == 200
+        yield _judged("POL-11", good, "200 with a bearer for an approved request", seen)
 
 
 def errors_fit_the_state(model: FlowModel, act: Act, seen: Seen) -> Iterator[Judged]:

@@ -31,7 +31,7 @@ FLOW_RULES: Mapping[str, tuple[str, str]] = {
     "a request that nobody decided in time gives no bearer": ("CHG-14", "no bearer for a request that is expired"),
     "an approved code past its time gives no bearer": ("POL-10", "no bearer for an approved code past its time"),
     "a code gives one bearer": ("POL-12", "no second bearer for a code"),
-    "an approved request gives its bearer": ("POL-11", "a bearer for an approved request"),
+    "an approved request gives its bearer": ("POL-11", "200 with a bearer for an approved request"),
     "a pending request is told to be pending": ("POL-07", "authorization_pending or slow_down"),
     "an expired request is told to be expired": ("POL-09", "expired_token or invalid_grant"),
     "a client that has waited is not told to slow down": ("POL-17", "authorization_pending"),

@@ -12,6 +12,7 @@ from pdpp_reference.app import Collaborators
 from pdpp_reference.authorization_server.authorization_requests import AuthorizationRequest, State
 from pdpp_reference.authorization_server.clients import Client
 from pdpp_reference.authorization_server.device_authorization import DeviceCodeGrant
+from pdpp_reference.authorization_server.redemption import Redemption
 from pdpp_reference.authorization_server.revocation import RevocationEndpoint
 from pdpp_reference.authorization_server.token import RefreshTokenGrant
 from pdpp_reference.authorization_server.tokens import Tokens
@@ -213,6 +214,21 @@ class _OldFamilySpared(Tokens):
 def old_family_refreshes_after_replay(parts: Collaborators) -> None:
     made = _OldFamilySpared(parts.settings, parts.clock, parts.grants)
     parts.refresh_token_grant = RefreshTokenGrant(parts.store, made)
+
+
+class _EndedOnce(Tokens):
+    def revoke_family(self, connection: Connection, request_id: str) -> None:
+        """Take a family for ended where a token of it was revoked."""
+        revoked = select(tokens.c.digest).where(tokens.c.request_id == request_id, tokens.c.revoked_at.is_not(None))
+        if connection.execute(revoked.limit(1)).one_or_none() is None:
+            super().revoke_family(connection, request_id)
+
+
+@declared.replacing("A code that comes again ends nothing where one token of what it gave was revoked.", "POL-13")
+def replay_after_revocation_keeps_tokens(parts: Collaborators) -> None:
+    made = _EndedOnce(parts.settings, parts.clock, parts.grants)
+    parts.redemption = Redemption(parts.requests, parts.grants, made)
+    put(parts, DeviceCodeGrant)
 
 
 class _OnlyTheNewest(Tokens):
