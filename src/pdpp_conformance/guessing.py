@@ -21,6 +21,10 @@ MOST_GUESSES = 30
 SLOWED_SECONDS = 1.0
 """By how much a wrong guess may be answered later than the first before that counts as a limit of its own."""
 
+LIMITS_THAT_JUST_ENDED = 3
+"""How often a right value may be taken although the wrong one before it was too many: guesses of earlier scenarios may
+be forgotten just then, one after the other."""
+
 LOCKED_OUT_SECONDS = (60.0, 900.0, 3600.0)
 """How long to stay away, in turn, before somebody counts as locked out for good."""
 
@@ -72,12 +76,16 @@ def require_guessing(run: Run) -> None:
 def _guess(what: Guessable, *, right_between: bool) -> Guessed:
     """Try wrong values until the deployment does something about it, or the bound is reached."""
     first: float | None = None
+    taken = 0
     for wrong in range(1, MOST_GUESSES + 1):
         visit = what.wrong()
         elapsed = sum(answer.exchange.elapsed_s for answer in visit.answers)
         first = elapsed if first is None else first
         if visit.last.status == 429:
-            return Guessed(what, wrong, "told to wait", visit, what.right())
+            taken += (right := what.right())
+            if not right or taken > LIMITS_THAT_JUST_ENDED:
+                return Guessed(what, wrong, "told to wait", visit, right)
+            continue
         if elapsed - first > SLOWED_SECONDS:
             return Guessed(what, wrong, f"answered {elapsed - first:.1f} s later", visit, False)
         if right_between and wrong % 2 == 0 and not what.right():
