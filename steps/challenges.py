@@ -64,6 +64,11 @@ def insufficient_scope(judge: Judgement, scope_answer: Answer) -> None:
     checks.judge_insufficient_scope(judge, scope_answer)
 
 
+@then("its challenge says why it is refused")
+def says_why(judge: Judgement, surface_answer: Answer) -> None:
+    checks.judge_says_why(judge, surface_answer)
+
+
 @then("a token of the scopes that the challenge names is asked for no others")
 def one_step(judge: Judgement, run: Run, scope_answer: Answer) -> None:
     checks.judge_one_step(judge, run, scope_answer)

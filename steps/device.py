@@ -126,6 +126,14 @@ def request_with_bad_details(run: Run, client: OAuthClient, defect: str) -> requ
     return requests.ask_with_details(run, client, defect)
 
 
+@when(
+    parsers.re(r"the client requests a device authorization with (?P<part>.+) in the authorization details"),
+    target_fixture="device_answer",
+)
+def request_with_optional_part(run: Run, client: OAuthClient, part: str) -> requests.Requested:
+    return requests.ask_with_part(run, client, part)
+
+
 # -- polling and redeeming ---------------------------------------------------------------------------------------------
 
 

@@ -388,6 +388,12 @@ def carries_warning(judge: Judgement, block: Mapping[str, Any]) -> None:
     judge.that(isinstance(warning, str) and bool(warning.strip()), "a warning", "a text" if warning else "absent")
 
 
+@then("it leads to the owner's streams and their schema")
+def leads_to_streams(judge: Judgement, block: Mapping[str, Any]) -> None:
+    for name in ("streams_endpoint", "schema_endpoint"):
+        checks.secure_url(judge, block.get(name), name)
+
+
 @then("every document that it links to resolves")
 def links_resolve(judge: Judgement, run: Run, block: Mapping[str, Any]) -> None:
     checks.links_resolve(judge, run.recorder, block)

@@ -153,6 +153,7 @@ Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding 
         | pdpp_token_kind           | owner               |
         | mcp_owner_bearer_rejected | true                |
       And it carries a warning
+      And it leads to the owner's streams and their schema
 
   Rule: The documents agree
 

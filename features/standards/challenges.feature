@@ -72,6 +72,13 @@ Feature: A refusal tells a client what to do next
       When a token that lacks a scope is used to call a tool
       Then it is refused for its scope, with the scopes that it takes and where the metadata is
 
+    @RSC-11 @negative
+    Scenario: A client token at the owner's surface is refused for what it lacks
+      Given a client token for one stream
+      And the owner token works at the owner's streams
+      When the client token is used at the owner's streams
+      Then its challenge says why it is refused
+
     @RSC-12 @negative
     Scenario: One challenge names all the scopes that a call takes
       When a token that lacks a scope is used to call a tool

@@ -213,6 +213,13 @@ def judge_insufficient_scope(judge: Judgement, answer: Answer) -> None:
     judge.that(met, f"403 with {', '.join(told)}", observed)
 
 
+def judge_says_why(judge: Judgement, answer: Answer) -> None:
+    """RFC 6750 §3.1: a token that reaches too little is 403 ``insufficient_scope``, one that is for others 401."""
+    expected = {403: "insufficient_scope", 401: "invalid_token"}.get(answer.status)
+    met = expected is not None and errors_of(answer) == [expected]
+    judge.that(met, f'401 or 403 with error="{expected or "insufficient_scope"}" in the challenge', _told(answer))
+
+
 def judge_metadata_on_403(judge: Judgement, answer: Answer) -> None:
     """MCP, Scope Challenge Handling: ``resource_metadata`` as on a 401.
 

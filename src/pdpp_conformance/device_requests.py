@@ -18,7 +18,7 @@ from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.metadata_checks import secure_url
 from pdpp_conformance.oauth_client import DeviceAuthorization, Kind, OAuthClient
 from pdpp_conformance.run import Run
-from pdpp_conformance.variations import AUTHORIZATION_DETAILS, RESOURCES
+from pdpp_conformance.variations import AUTHORIZATION_DETAILS, OPTIONAL_PARTS, RESOURCES
 from pdpp_conformance.verdict import Blocked, NotApplicable
 
 Parameters = list[tuple[str, str]]
@@ -109,6 +109,18 @@ def ask_with_resource(run: Run, client: OAuthClient, difference: str) -> Request
 def ask_with_details(run: Run, client: OAuthClient, defect: str) -> Requested:
     """Ask with authorization details that have one of the named defects."""
     text = AUTHORIZATION_DETAILS[defect](run.one_stream()[0])
+    return ask(run, client, "grant_scoped_mcp", replacing={"authorization_details": text})
+
+
+def ask_with_part(run: Run, client: OAuthClient, part: str) -> Requested:
+    """Ask with authorization details that have one of the named parts that may be left out.
+
+    Raises:
+        Blocked: no stream is known that has a time.
+    """
+    offer = run.offer()
+    source, stream = offer.stream_with_fields_and_time()
+    text = OPTIONAL_PARTS[part](offer.entry(source, [{"name": stream.name}]))
     return ask(run, client, "grant_scoped_mcp", replacing={"authorization_details": text})
 
 

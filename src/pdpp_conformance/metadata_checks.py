@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -263,6 +264,10 @@ def agrees(judge: Judgement, found: Discovery, block: Mapping[str, Any], what: s
     if block == found.owner_agent_onboarding and "resource" in block:
         # The other blocks' resource is judged where they are described.
         judge.equal(block["resource"], found.root_resource.content.get("resource"), f"{what}: resource")
+    if "authorization_endpoint" in block:
+        grants = content.get("grant_types_supported", ["authorization_code", "implicit"])
+        offered = isinstance(grants, list) and "authorization_code" in grants
+        judge.that(offered, f"{what}: authorization_code in grant_types_supported", json.dumps(grants)[:200])
     if "authorization_details_type" in block:
         judge.equal(block["authorization_details_type"], found.authorization_details_type, f"{what}: type")
     if "required_parameters" in block:

@@ -76,7 +76,27 @@ AUTHORIZATION_DETAILS: Mapping[str, Callable[[Entry], str]] = {
         lambda stream: stream.update(time_range={"since": "2026-02-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"})
     ),
     "a time that is none": _first_stream(lambda stream: stream.update(time_range={"since": "yesterday"})),
+    "a retention that is no object": _changed(lambda entry: entry.update(retention="P30D")),
+    "an unknown member in a retention": _changed(lambda entry: entry.update(retention={"for_ever": "yes"})),
+    "a list for a duration": _changed(lambda entry: entry.update(retention={"max_duration": []})),
     "nine entries": lambda entry: json.dumps([entry] * 9),
     "more than 16 KiB": _changed(lambda entry: entry.update(purpose_description="x" * (16 * 1024))),
 }
 """Authorization details that break a rule, by what is wrong with them (wire contract §6)."""
+
+OPTIONAL_PARTS: Mapping[str, Callable[[Entry], str]] = {
+    "the beginning of a time range": _first_stream(
+        lambda stream: stream.update(time_range={"since": "2026-01-01T00:00:00Z"})
+    ),
+    "the end of a time range": _first_stream(
+        lambda stream: stream.update(time_range={"until": "2026-02-01T00:00:00Z"})
+    ),
+    "a whole time range": _first_stream(
+        lambda stream: stream.update(time_range={"since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z"})
+    ),
+    "a stream that is optional": _first_stream(lambda stream: stream.update(necessity="optional")),
+    "a description of the purpose": _changed(lambda entry: entry.update(purpose_description="To answer questions")),
+    "a retention": _changed(lambda entry: entry.update(retention={"max_duration": "P30D", "on_expiry": "delete"})),
+    "single use": _changed(lambda entry: entry.update(access_mode="single_use")),
+}
+"""Authorization details that keep all rules, by what they have that others have not (wire contract §6)."""

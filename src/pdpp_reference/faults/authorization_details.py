@@ -186,3 +186,8 @@ _streams(
     "A time that is none is left out.",
     lambda s: s if s.get("time_range", {}).get("since", "2").startswith("2") else _only(s, "name", "fields"),
 )
+_entries(
+    "rar_retention_unchecked",
+    "A retention may say anything.",
+    lambda e: {name: value for name, value in e.items() if name != "retention"},
+)

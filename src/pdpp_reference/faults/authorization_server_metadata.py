@@ -354,3 +354,8 @@ def owner_profile_promises_client_token(document: Document) -> None:
 )
 def owner_profile_rejection_untold(document: Document) -> None:
     del profile(document, "trusted_owner_agent")["mcp_owner_bearer_rejected"]
+
+
+@declared.rewriting(METADATA, "The code flow is set up for agents, and its grant type is not advertised.", "MET-18")
+def code_grant_not_advertised(document: Document) -> None:
+    document["grant_types_supported"].remove("authorization_code")

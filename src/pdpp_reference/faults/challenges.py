@@ -115,6 +115,13 @@ def no_resource_metadata_on_403(answer: Answered) -> None:
     _rewritten(answer, _without("resource_metadata"), status=403)
 
 
+@declared.altering(
+    "/v1/streams", "A client token at the owner's surface is refused with a challenge that names no error.", "RSC-11"
+)
+def rest_challenge_without_error(answer: Answered) -> None:
+    _rewritten(answer, _without("error"), status=403)
+
+
 @declared.altering(MCP, "Who lacks a scope is not told which.", "RSC-11")
 def no_scope_on_403(answer: Answered) -> None:
     _rewritten(answer, _without("scope"), status=403)

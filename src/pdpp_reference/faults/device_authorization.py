@@ -313,3 +313,9 @@ def page_on_bad_encoding(answer: Answered) -> None:
 def trace_on_deep_nesting(answer: Answered) -> None:
     if len(answer.form.get("authorization_details", "")) == 10_000:
         answer.update(error_description="RangeError\n    at JSON.parse (<anonymous>)\n    at read (app.js:10:2)")
+
+
+@declared.altering(ENDPOINT, "A retention, which may be asked for, is refused.", "CHG-11")
+def retention_refused(answer: Answered) -> None:
+    if answer.status == 200 and '"retention"' in answer.form.get("authorization_details", ""):
+        answer.status, answer.members = 400, {"error": "invalid_authorization_details"}

@@ -59,9 +59,11 @@ def page_for_odd_content_type(answer: Answered) -> None:
         answer.headers["content-type"] = "text/html; charset=utf-8"
 
 
-@declared.altering(TOKEN, "The description repeats a grant type that nobody knows as it came.", "ERR-03")
+@declared.altering(
+    TOKEN, "The description repeats a grant type that nobody knows as it came, beyond ASCII as well.", "ERR-03"
+)
 def grant_type_in_description(answer: Answered) -> None:
-    if answer.members.get("error") == "unsupported_grant_type" and not answer.form["grant_type"].isprintable():
+    if answer.members.get("error") == "unsupported_grant_type" and not answer.form["grant_type"].isascii():
         answer.update(error_description=answer.form["grant_type"])
 
 

@@ -277,6 +277,11 @@ def onboarding_rejection_untold(document: Document) -> None:
     del document["pdpp_owner_agent_onboarding"]["mcp_owner_bearer_rejected"]
 
 
+@declared.rewriting(ROOT_METADATA_PATH, "Owner-agent onboarding does not lead to the owner's streams.", "MET-17")
+def onboarding_without_streams(document: Document) -> None:
+    del document["pdpp_owner_agent_onboarding"]["streams_endpoint"]
+
+
 @declared.rewriting(MCP_METADATA_PATH, "The code flow is told another authorization endpoint.", "MET-18")
 def code_flow_disagrees(document: Document) -> None:
     _block(document, "authorization_code_pkce")["authorization_endpoint"] += "2"
