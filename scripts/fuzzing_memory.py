@@ -7,6 +7,7 @@ tenth, or a rule was broken.
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import secrets
@@ -87,4 +88,6 @@ def _measured(server: subprocess.Popen[str], examples: int, folder: Path) -> int
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000))
+    parser = argparse.ArgumentParser(prog="python -m scripts.fuzzing_memory", description=__doc__)
+    parser.add_argument("examples", type=int, nargs="?", default=2000, metavar="EXAMPLES")
+    sys.exit(main(parser.parse_args().examples))

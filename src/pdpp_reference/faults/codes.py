@@ -10,6 +10,7 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from sqlalchemy import Connection, delete
+from starlette.types import ASGIApp
 
 from pdpp_reference.app import Collaborators
 from pdpp_reference.authorization_server.authorization_requests import AuthorizationRequests, State
@@ -18,7 +19,7 @@ from pdpp_reference.authorization_server.device_authorization import DeviceAutho
 from pdpp_reference.faults.device_authorization import ENDPOINT
 from pdpp_reference.faults.fault import Declared
 from pdpp_reference.faults.parts import made_of
-from pdpp_reference.faults.traffic import Answered
+from pdpp_reference.faults.traffic import AlteredAnswers, Answered
 from pdpp_reference.secrets_at_rest import USER_CODE_ALPHABET
 from pdpp_reference.storage.tables import authorization_requests
 
@@ -154,27 +155,24 @@ def mixed_case_code(answer: Answered) -> None:
         answer.update(user_code=shown)
 
 
-def _colliding() -> Callable[[Answered], None]:
-    before: list[str] = []
-
-    def user_code_collision(answer: Answered) -> None:
-        if not _with_codes(answer):
-            return
-        if before:
-            answer.update(user_code=before.pop())
-        else:
-            before.append(answer.members["user_code"])
-
-    return user_code_collision
+IN_A_ROW = 20
+"""More device authorization requests than come one directly after another where nobody counts codes."""
 
 
-declared.altering(
-    ENDPOINT,
-    "Two requests after each other get the same user code.",
-    "DRS-11",
-    "DRS-05",
-    why="The complete URI of the one leads to the decision on the other.",
-)(_colliding())
+@declared.wrapping("Of twenty requests in a row, the last one gets the user code of the first.", "DRS-11")
+def user_code_collision(app: ASGIApp) -> ASGIApp:
+    in_a_row: list[str] = []
+
+    def change(answer: Answered) -> None:
+        if answer.path != ENDPOINT:
+            in_a_row.clear()
+        elif _with_codes(answer):
+            in_a_row.append(answer.members["user_code"])
+            if len(in_a_row) == IN_A_ROW:
+                answer.update(user_code=in_a_row[0])
+                in_a_row.clear()
+
+    return AlteredAnswers(app, None, change)
 
 
 # -- the answer --------------------------------------------------------------------------------------------------------
