@@ -131,8 +131,8 @@ class FlowMachine(RuleBasedStateMachine):
         """Ask what a request has come to, in a way that changes nothing."""
         if self._model.state(number) in ("denied", "expired"):
             self._do_if_possible(Act("poll", number))
-        for which in ("first", "newest"):
-            self._do_if_possible(Act("introspect", number, detail=which))
+        oldest = "first" if len(self._model.asked[number].pairs) > 1 else "newest"
+        self._do_if_possible(Act("introspect", number, detail=oldest))
 
     def _do_if_possible(self, act: Act) -> None:
         if self._model.allows(act):
