@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pdpp_conformance.catalogue import Catalogue
+from pdpp_conformance.catalogue import Catalogue, Requirement
 from pdpp_reference.faults import Fault
 
 RED = frozenset({"FAIL", "WARN", "INFO"})
@@ -98,8 +98,8 @@ def report_of(
         "scope": scope,
         "faults": [outcome.to_json() for outcome in outcomes],
         "rows_without_fault": [
-            {"id": row, "reason": _why_without(*conforming.get(row, ("NOT JUDGED", "it was not judged in this scope")))}
-            for row in sorted(catalogue.requirements)
+            {"id": row, "reason": _why_without(requirement, conforming.get(row))}
+            for row, requirement in sorted(catalogue.requirements.items())
             if row not in declared
         ],
         "rows_never_red": sorted(proven - seen),
@@ -109,5 +109,10 @@ def report_of(
 UNPROVEN = "no fault breaks it yet"
 
 
-def _why_without(verdict: str, reason: str) -> str:
+def _why_without(requirement: Requirement, judged: tuple[str, str] | None) -> str:
+    if requirement.excluded is not None:
+        return f"EXCLUDED: {requirement.excluded}"
+    if requirement.is_attested:
+        return "ATTESTED: only the operator can answer it"
+    verdict, reason = judged or ("NOT JUDGED", "it was not judged in this scope")
     return UNPROVEN if verdict == "PASS" else f"{verdict}: {reason}"
