@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +30,9 @@ TIMEOUT_SECONDS = 10.0
 FORM = "application/x-www-form-urlencoded"
 
 Headers = Sequence[tuple[str, str]]
+
+MADE = "made: "
+"""How the parts of a run are called in which something is made that scenarios share."""
 
 _BESIDE: ContextVar[str | None] = ContextVar("what goes on beside the scenarios", default=None)
 
@@ -333,6 +336,10 @@ class Recorder:
             yield
         finally:
             _BESIDE.reset(token)
+
+    def making(self, what: str) -> AbstractContextManager[None]:
+        """Keep apart the exchanges by which something is made that several scenarios use."""
+        return self.beside_the_scenarios(f"{MADE}{what}")
 
     def record(self, exchange: Exchange) -> None:
         """Keep an exchange that someone else made (a browser, an SDK), after learning its secrets."""

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from pdpp_conformance.approver.approver import Decision, Page
 from pdpp_conformance.approver.redirection import Arrival
-from pdpp_conformance.exchange import Answer, Exchange, Headers, NoAnswer, Recorder
+from pdpp_conformance.exchange import MADE, Answer, Exchange, Headers, NoAnswer, Recorder
 from pdpp_conformance.oauth_client import DeviceRequest, Kind
 from pdpp_conformance.record import Record
 from pdpp_conformance.redaction import Redactor
@@ -81,7 +81,8 @@ class ReplayedRecorder(Recorder):
                 self.missed.setdefault(part, what)
                 raise NotRecorded(self.redactor.redact(what)[:300])
             self._unread[part].remove(line)
-            if line["number"] not in self.beside:  # what goes on beside the scenarios is not where the scenarios are
+            # What goes on beside the scenarios is not where the scenarios are; what is made for them is.
+            if self.beside.get(line["number"], MADE).startswith(MADE):
                 self.catch_up(line["number"])
             exchange = self._exchange_of(line)
             exchange.url, exchange.request_headers, exchange.request_body = url, headers, text

@@ -420,10 +420,15 @@ class Run:
     def _kept(self, name: str, obtain: Callable[[], TokenResponse]) -> TokenResponse:
         """Return the token of that name; one whose time is over, or nearly so, gives way to another."""
         now = self.waiting.now()
-        if name not in self._shared or now > self._shared_until[name] or self._has_ended(name):
+        if name in self._shared and now <= self._shared_until[name] and self._has_ended(name):
+            del self._shared[name]
+        # From a record several may have to be made in a row: those between were used by nobody whom it can judge.
+        while name not in self._shared or now > self._shared_until[name]:
             with self.testimony.making(name):
+                made_at = self.waiting.now()
                 token = self._shared[name] = obtain()
-            self._shared_until[name] = now + token.lifetime - min(TOKEN_MARGIN_SECONDS, token.lifetime / 2)
+            good_for = token.lifetime - min(TOKEN_MARGIN_SECONDS, token.lifetime / 2)
+            self._shared_until[name] = made_at + max(0.0, good_for)
         self.testimony.using(name)
         return self._shared[name]
 

@@ -6,7 +6,7 @@ It is kept by parts of the run: a scenario, a conversation beside the scenarios,
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import wraps
@@ -80,27 +80,30 @@ class Testimony:
 
     @contextmanager
     def making(self, name: str) -> Iterator[None]:
-        """While something is made that other parts will use: they rest on what it rests on (:meth:`using`)."""
-        part, count = self._part(), len(self._recorder.exchanges)
-        self.leaves(name)
-        beyond, shared = self.beyond.pop(part, []), self.shared.pop(part, [])
-        try:
-            yield
-        finally:
-            made = [one.number for one in self._recorder.exchanges[count:] if self._recorder.part_of(one) == part]
-            rests_on = self._made[name] = self.beyond.pop(part, []), [*self.shared.pop(part, []), *made]
-            self.shared[part] = list(dict.fromkeys([*shared, *rests_on[1]]))
-            if beyond or rests_on[0]:
-                self.beyond[part] = list(dict.fromkeys([*beyond, *rests_on[0]]))
+        """While something is made that parts will use: it is a part of its own, and they rest on it (:meth:`using`).
+
+        So it can be made again from the record, whichever of those that use it can be judged by it.
+        """
+        asked_by = self._part()
+        with self._recorder.making(name):
+            part, count = self._part(), len(self._recorder.exchanges)
+            self.leaves(name)
+            try:
+                yield
+            finally:
+                made = [one.number for one in self._recorder.exchanges[count:] if self._recorder.part_of(one) == part]
+                rests_on = self._made[name] = self.beyond.pop(part, []), [*self.shared.pop(part, []), *made]
+                self._rest(asked_by, *rests_on)
 
     def using(self, name: str) -> None:
         """Take down that the part uses what was made under that name."""
         self.takes(name)
-        beyond, numbers = self._made[name]
-        for what in beyond:
-            self.rests_beyond(what)
-        shared = self.shared.setdefault(self._part(), [])
-        shared += [number for number in numbers if number not in shared]
+        self._rest(self._part(), *self._made[name])
+
+    def _rest(self, part: str, beyond: Sequence[str], numbers: Sequence[int]) -> None:
+        if beyond:
+            self.beyond[part] = list(dict.fromkeys([*self.beyond.get(part, ()), *beyond]))
+        self.shared[part] = list(dict.fromkeys([*self.shared.get(part, ()), *numbers]))
 
     def leaves(self, name: str) -> None:
         """Take down that the part leaves something for others to go on from."""
