@@ -86,6 +86,17 @@ def begins_early(*rows: str) -> Callable[[Callable[[Run], T]], Callable[[Run], T
     return add
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """A token that scenarios share, and when; a record is not always judged in the order of time."""
+
+    token: TokenResponse
+    since: float
+    until: float
+    number: int
+    """The how manieth making of its name it came of, from 0."""
+
+
 class Run:
     """Everything that lasts as long as the run. Parties are made when first needed, and reused.
 
@@ -129,8 +140,7 @@ class Run:
         self._unredeemed: DeviceAuthorization | None = None
         self._redeemed: DeviceAuthorization | None = None
         self._signed_in = False
-        self._shared: dict[str, TokenResponse] = {}
-        self._shared_until: dict[str, float] = {}
+        self._shared: dict[str, list[_Kept]] = {}
         self._asked_about: dict[str, str] = {}
         """In which part of the run a kept token was last asked about."""
         self._spare: TokenResponse | None = None
@@ -420,19 +430,23 @@ class Run:
     def _kept(self, name: str, obtain: Callable[[], TokenResponse]) -> TokenResponse:
         """Return the token of that name; one whose time is over, or nearly so, gives way to another."""
         now = self.waiting.now()
-        if name in self._shared and now <= self._shared_until[name] and self._has_ended(name):
-            del self._shared[name]
+        kept = self._shared.setdefault(name, [])
+        held = next((one for one in reversed(kept) if one.since <= now <= one.until), None)
+        if held is not None and self._has_ended(name, held.token):
+            kept.remove(held)
+            held = None
         # From a record several may have to be made in a row: those between were used by nobody whom it can judge.
-        while name not in self._shared or now > self._shared_until[name]:
+        while held is None:
             with self.testimony.making(name):
-                made_at = self.waiting.now()
-                token = self._shared[name] = obtain()
-            good_for = token.lifetime - min(TOKEN_MARGIN_SECONDS, token.lifetime / 2)
-            self._shared_until[name] = made_at + max(0.0, good_for)
-        self.testimony.using(name)
-        return self._shared[name]
+                since = self.waiting.now()
+                token = obtain()
+            good_for = max(0.0, token.lifetime - min(TOKEN_MARGIN_SECONDS, token.lifetime / 2))
+            kept.append(_Kept(token, since, since + good_for, self.testimony.times_made(name) - 1))
+            held = kept[-1] if now <= kept[-1].until else None
+        self.testimony.using(name, held.number)
+        return held.token
 
-    def _has_ended(self, name: str) -> bool:
+    def _has_ended(self, name: str, token: TokenResponse) -> bool:
         """Whether a kept token came to its end together with another, asked once a part of the run.
 
         PDPP's requests have a grant each. Elsewhere a server may keep one grant for all that a client asked for, and
@@ -442,7 +456,7 @@ class Run:
             return False
         self._asked_about[name] = self.recorder.part
         try:
-            return self.introspect(self._shared[name].access_token).member("active") is False
+            return self.introspect(token.access_token).member("active") is False
         except Blocked:
             return False  # nobody can be asked
 

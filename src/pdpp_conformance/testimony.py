@@ -41,7 +41,8 @@ class Testimony:
         self.shared: dict[str, list[int]] = {}
         """The exchanges that made what a part shares with others."""
         self._recorder = recorder
-        self._made: dict[str, tuple[list[str], list[int]]] = {}
+        self._made: dict[str, list[tuple[list[str], list[int]]]] = {}
+        """What each making rests on, by name, in order."""
         self._left_by: dict[str, str] = {}
         """The part that made something, or left it as it is, by its name."""
         self._taken_from: dict[str, set[str]] = {}
@@ -84,21 +85,30 @@ class Testimony:
 
         So it can be made again from the record, whichever of those that use it can be judged by it.
         """
-        asked_by = self._part()
-        with self._recorder.making(name):
-            part, count = self._part(), len(self._recorder.exchanges)
+        asked_by, number = self._part(), self.times_made(name)
+        with self._recorder.making(name if not number else f"{name}, number {number + 1}"):
+            part = self._part()
             self.leaves(name)
             try:
                 yield
             finally:
-                made = [one.number for one in self._recorder.exchanges[count:] if self._recorder.part_of(one) == part]
-                rests_on = self._made[name] = self.beyond.pop(part, []), [*self.shared.pop(part, []), *made]
+                made = [one.number for one in self._recorder.exchanges if self._recorder.part_of(one) == part]
+                rests_on = self.beyond.pop(part, []), [*self.shared.pop(part, []), *made]
+                self._made.setdefault(name, []).append(rests_on)
                 self._rest(asked_by, *rests_on)
 
-    def using(self, name: str) -> None:
-        """Take down that the part uses what was made under that name."""
+    def times_made(self, name: str) -> int:
+        """How many times something was made, or tried to be, under that name."""
+        return len(self._made.get(name, ()))
+
+    def using(self, name: str, which: int = -1) -> None:
+        """Take down that the part uses what was made under that name; of several, the last.
+
+        Args:
+            which: the number of another one, from 0.
+        """
         self.takes(name)
-        self._rest(self._part(), *self._made[name])
+        self._rest(self._part(), *self._made[name][which])
 
     def _rest(self, part: str, beyond: Sequence[str], numbers: Sequence[int]) -> None:
         if beyond:
