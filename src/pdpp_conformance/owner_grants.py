@@ -97,6 +97,15 @@ def find(run: Run, identifiers: Sequence[str], *, surely: bool = False) -> Liste
     return found
 
 
+def listed_while_good(run: Run) -> Listed:
+    """Return what the owner found of the grant before it was revoked; looked for once a run.
+
+    Raises:
+        Blocked: no page links to a list.
+    """
+    return run.once("the grant in the owner's list", lambda: find(run, granted(run).identifiers))
+
+
 def _button_of(page: HtmlPage, identifiers: Sequence[str], run: Run, *, surely: bool = False) -> Choice | None:
     """Return the button that revokes the grant: the one that stands closest to what names it, and alone with it.
 
@@ -137,6 +146,7 @@ def revoke(run: Run) -> Granted:
 
 def _revoke(run: Run) -> Granted:
     grant = granted(run)
+    listed_while_good(run)  # whoever asks for it afterwards would find it gone
     listed = find(run, grant.identifiers)
     button = listed.button
     if button is None:
