@@ -22,11 +22,8 @@ Kind = Literal["grant_scoped_mcp", "trusted_owner_agent"]
 Parameters = Iterable[tuple[str, str]]
 
 
-class DeviceRequest(Protocol):
-    """What the owner goes by who decides a device's request."""
-
-    @property
-    def kind(self) -> Kind: ...
+class ShownRequest(Protocol):
+    """A device authorization, as far as the owner sees it."""
 
     @property
     def user_code(self) -> str: ...
@@ -36,6 +33,13 @@ class DeviceRequest(Protocol):
 
     @property
     def verification_uri_complete(self) -> str | None: ...
+
+
+class DeviceRequest(ShownRequest, Protocol):
+    """What the owner goes by who decides a device's request."""
+
+    @property
+    def kind(self) -> Kind: ...
 
     @property
     def expires_at(self) -> float:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from http.cookiejar import Cookie, DefaultCookiePolicy
-from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 
 from pdpp_conformance.exchange import Answer, Recorder, origin_of
 from pdpp_conformance.html_pages import Choice, Control, HtmlPage, as_it_is, ticked, with_values
+from pdpp_conformance.oauth_client import ShownRequest
 from pdpp_conformance.patience import TOO_MANY_REQUESTS, Patience, Refusal
 from pdpp_conformance.target import ApproverWords
 from pdpp_conformance.verdict import Blocked
@@ -29,19 +29,6 @@ MOST_REDIRECTS = 8
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _SHORTEST_COOKIE = 8
-
-
-class Request(Protocol):
-    """A device authorization, as far as the owner sees it."""
-
-    @property
-    def user_code(self) -> str: ...
-
-    @property
-    def verification_uri(self) -> str: ...
-
-    @property
-    def verification_uri_complete(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -304,7 +291,7 @@ class Visitor:
         """Type a user code at the verification URI."""
         return self.enter(self.code_entry(verification_uri), user_code)
 
-    def arrive(self, device: Request, *, typed: bool = False) -> Visit:
+    def arrive(self, device: ShownRequest, *, typed: bool = False) -> Visit:
         """Go from the verification URI to the page that offers the decision, and decide nothing.
 
         Args:
