@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pdpp_conformance.approver.chromium import CHROMIUM_ARGS, chromium_args, find_chromium
@@ -65,3 +66,21 @@ def test_playwrights_own_browser_is_found(bare_machine: Path, tmp_path: Path) ->
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
 def test_root_runs_chromium_without_its_sandbox() -> None:
     assert chromium_args() == ["--no-sandbox", *CHROMIUM_ARGS]
+
+
+def test_what_playwright_enables_stays_enabled() -> None:
+    """Chromium takes the last of several switches alone, and ours comes last."""
+    executable = find_chromium()
+    assert executable is not None
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=chromium_args())
+        commands = [process.cmdline() for process in psutil.Process().children(recursive=True)]
+        browser.close()
+    browsers = [command for command in commands if not any(part.startswith("--type=") for part in command)]
+    enabling = [[part for part in command if part.startswith("--enable-features=")] for command in browsers]
+    switches = max(enabling, key=len)
+    *earlier, last = [set(switch.partition("=")[2].split(",")) for switch in switches]
+    assert earlier
+    assert set().union(*earlier) < last
