@@ -6,7 +6,7 @@
 Of a flow, `flow_model` knows what is true after each of the `acts`; `machine` draws orders of them, beside the beaten
 `paths`; the `parties` do them, `properties` say what must hold whatever the order, and `flows` puts them together.
 
-`case` keeps what broke a rule, `replay` tries it again. `job` does all of it in a process of its own, beside the
-scenarios (`worker` is that process, `assignment` what passes between them); `verdicts` and `flow_verdicts` judge what
-came of it, in the `words` of the scenarios.
+`case` keeps what broke a rule, `replay` tries it again. `job` does all of it in processes of its own, beside the
+scenarios (`process` starts one, `worker` is what it runs, `assignment` passes between them); `verdicts` and
+`flow_verdicts` judge what came of it, in the `words` of the scenarios.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ class Assignment:
     folder: Path
     """Where the journal of a run on a URL lies."""
     examples: int
-    """Requests that each generator makes for each endpoint."""
+    """Requests that each generator makes for each endpoint; with 0 none are made."""
     seed: int
     endpoint_seconds: float
     """After how long an endpoint has had enough."""
@@ -47,6 +48,8 @@ class Report:
     residue: Sequence[Mapping[str, Any]] = ()
     problem: str | None = None
     """Why it ended early, in a sentence."""
+    took_s: float = 0.0
+    """Seconds to its end, the start of the bundled server among them."""
 
     def summary(self, seed: int) -> dict[str, Any]:
         """Return how much was sent where, and how many distinct answers came, as ``run.json`` has it."""
@@ -56,6 +59,7 @@ class Report:
             "digest": f"sha256:{self.digest}",
             "requests": sum(part["requests"] for _, part in parts),
             "flow_runs": self.flows["runs"] if self.flows else 0,
+            "took_s": self.took_s,
             "endpoints": [
                 {
                     "name": name,
@@ -76,3 +80,20 @@ class Report:
             TypeError: it is none.
         """
         return Report(**written)
+
+
+def joined(reports: Sequence[Report]) -> Report:
+    """Return what several processes told as one report: its digest is of their digests, in order."""
+    if len(reports) == 1:
+        return reports[0]
+    digests = [report.digest for report in reports]
+    return Report(
+        digest=hashlib.sha256("".join(digests).encode("ascii")).hexdigest() if all(digests) else "",
+        counts={name: count for report in reports for name, count in report.counts.items()},
+        found=[found for report in reports for found in report.found],
+        flows=next((report.flows for report in reports if report.flows), {}),
+        cut_short=[name for report in reports for name in report.cut_short],
+        residue=[left for report in reports for left in report.residue],
+        problem=next((report.problem for report in reports if report.problem is not None), None),
+        took_s=max(report.took_s for report in reports),
+    )

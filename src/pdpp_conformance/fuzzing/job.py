@@ -1,21 +1,16 @@
-"""Fuzzing beside the scenarios: a process of its own, started when the run begins, asked for its result at the end."""
+"""Fuzzing beside the scenarios: processes of its own, started when the run begins, asked for results at the end."""
 
 from __future__ import annotations
 
-import json
-import pickle
-import subprocess
-import sys
-import threading
-import time
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pdpp_conformance.cleanup import Residue
-from pdpp_conformance.fuzzing.assignment import Assignment, Report
+from pdpp_conformance.fuzzing.assignment import Assignment, Report, joined
 from pdpp_conformance.fuzzing.case import write_cases
+from pdpp_conformance.fuzzing.process import FuzzingProcess
 from pdpp_conformance.journal import JournalError, discard
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.target import Target
@@ -38,10 +33,6 @@ BUNDLED_SECONDS = 900.0
 """How long all of it may take at the bundled server, whom nobody waits for: a busy machine is no reason to do less."""
 
 _NAME = "fuzzing"
-_START_SECONDS = 60.0
-_STOP_SECONDS = 5.0
-_CLEANING_UP_SECONDS = 60.0
-_MOST_RESULT_BYTES = 16 * 1024 * 1024
 _REQUESTS_FOR_PARTIES = 200
 """Requests that the parties make before the first generated one, and the cleaning up after the last."""
 
@@ -101,12 +92,21 @@ def _flow_runs(examples: int) -> int:
     return min(max(1, FLOW_RUNS * examples // DEFAULT_EXAMPLES), 10 * FLOW_RUNS)
 
 
+def shared_out(assigned: Assignment) -> Sequence[Assignment]:
+    """Return what each of several processes is to do: at the bundled server, which each has for itself, one makes the
+    generated requests and another the flows; a deployment, with its limits, is one process's.
+    """
+    if assigned.target.base_url is not None or not assigned.examples or not assigned.flow_runs:
+        return [assigned]
+    return [replace(assigned, flow_runs=0), replace(assigned, examples=0)]
+
+
 class FuzzingJob:
-    """The process that fuzzes, as its run sees it.
+    """The processes that fuzz, as their run sees them.
 
     Args:
         report_dir: where found cases are written.
-        redactor: the run's own; it redacts once more what the process redacted.
+        redactor: the run's own; it redacts once more what the processes redacted.
 
     Raises:
         Blocked: an earlier run left something behind that has to be removed first.
@@ -117,25 +117,11 @@ class FuzzingJob:
         self._report_dir = report_dir
         self._redactor = redactor
         self._report: Report | None = None
-        self._written = b""
         self.cases: dict[tuple[str, str], Path] = {}
         """The file of each found case, by requirement and endpoint."""
         if assigned.target.base_url is not None:
             self._make_room()
-        self._until = time.monotonic() + _START_SECONDS + assigned.whole_seconds + _CLEANING_UP_SECONDS
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "pdpp_conformance.fuzzing.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C ends the run, and the run ends this
-        )
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it did not come up: its result will be missing
-            pickle.dump(assigned, self._process.stdin)
-            self._process.stdin.flush()
-        self._reader = threading.Thread(target=self._read, name="fuzzing", daemon=True)
-        self._reader.start()
+        self._processes = [FuzzingProcess(share) for share in shared_out(assigned)]
 
     def report(self) -> Report:
         """Wait for the end, and return what came of it.
@@ -144,41 +130,26 @@ class FuzzingJob:
             Blocked: nothing came of it.
         """
         if self._report is None:
-            self._reader.join(max(0.0, self._until - time.monotonic()))
-            if self._reader.is_alive():
-                self._process.kill()
-                raise Blocked(
-                    f"the fuzzing did not end within {self._assigned.whole_seconds:.0f} s and was ended",
-                    unblock="a smaller --fuzz-examples, or a machine that is less busy",
-                )
+            for process in self._processes:
+                process.wait()
             self._report = self._judgeable()
         if self._report.problem is not None:
             raise Blocked(self._report.problem, unblock="a run that comes to its end")
         return self._report
 
     def stop(self) -> list[Residue]:
-        """End the process, however far it is; return what it left on the deployment."""
-        is_over = not self._reader.is_alive()
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        bundled = self._assigned.target.base_url is None
-        try:
-            self._process.wait(_STOP_SECONDS if bundled or is_over else _CLEANING_UP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._reader.join()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        if bundled:
+        """End the processes, however far they are; return what they left on the deployment."""
+        for process in self._processes:
+            process.stop()
+        if self._assigned.target.base_url is None:
             return []
         report = self._report or self._judgeable()
         return [Residue(**left) for left in report.residue] if report.digest else [self._unknown()]
 
     def summary(self) -> dict[str, Any] | None:
         """Return what was sent, for the report; ``None`` where nothing came of it."""
-        report = self._report or (None if self._reader.is_alive() else self._judgeable())
+        is_over = all(process.is_over for process in self._processes)
+        report = self._report or (self._judgeable() if is_over else None)
         return report.summary(self._assigned.seed) if report is not None and report.digest else None
 
     def _unknown(self) -> Residue:
@@ -198,16 +169,9 @@ class FuzzingJob:
         except OSError as error:
             raise Blocked(f"{self._assigned.folder} cannot be made", unblock=f"{error.strerror}, mended") from None
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        self._written = self._process.stdout.read(_MOST_RESULT_BYTES)
-
     def _judgeable(self) -> Report:
-        """Read the result, redact it with what this process knows, and write the cases down."""
-        try:
-            report = Report.from_json(self._redactor.redact_all(json.loads(self._written)))
-        except (ValueError, TypeError, RecursionError):
-            return Report(problem="the process that fuzzes came to no result")
+        """Read the results, redacted with what this process knows, and write the cases down."""
+        report = joined([process.report(self._redactor) for process in self._processes])
         found = list(report.found)
         for one, path in zip(found, write_cases(self._report_dir, found, self._assigned.seed), strict=True):
             self.cases[str(one["requirement"]), str(one["endpoint"])] = path

@@ -69,7 +69,8 @@ def _fuzz(run: Run, assigned: Assignment) -> Report:
     )
     problem = None
     try:
-        fuzzing.everywhere()
+        if assigned.examples:
+            fuzzing.everywhere()
         # Last, as they move the clock by days.
         flows.everyone()
     except KeyboardInterrupt:
@@ -77,7 +78,13 @@ def _fuzz(run: Run, assigned: Assignment) -> Report:
     finally:
         fuzzing.close()
     told = fuzzing.report()
-    return replace(told, problem=problem, flows=flows.report(), found=[*told.found, *flows.finds()])
+    return replace(
+        told,
+        problem=problem,
+        flows=flows.report(),
+        found=[*told.found, *flows.finds()],
+        took_s=round(time.monotonic() - began, 1),
+    )
 
 
 def _written(left: Residue) -> dict[str, str | None]:

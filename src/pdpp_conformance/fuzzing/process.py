@@ -1,0 +1,88 @@
+"""One process that fuzzes, as the run that started it sees it: given its assignment, read to its end, ended."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+
+from pdpp_conformance.fuzzing.assignment import Assignment, Report
+from pdpp_conformance.redaction import Redactor
+from pdpp_conformance.verdict import Blocked
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 5.0
+_CLEANING_UP_SECONDS = 60.0
+_MOST_RESULT_BYTES = 16 * 1024 * 1024
+
+
+class FuzzingProcess:
+    """A process of :mod:`pdpp_conformance.fuzzing.worker`."""
+
+    def __init__(self, assigned: Assignment) -> None:
+        self._assigned = assigned
+        self._written = b""
+        self._until = time.monotonic() + _START_SECONDS + assigned.whole_seconds + _CLEANING_UP_SECONDS
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pdpp_conformance.fuzzing.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C ends the run, and the run ends this
+        )
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # it did not come up: its result will be missing
+            pickle.dump(assigned, self._process.stdin)
+            self._process.stdin.flush()
+        self._reader = threading.Thread(target=self._read, name="fuzzing", daemon=True)
+        self._reader.start()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it wrote all that it will ever write."""
+        return not self._reader.is_alive()
+
+    def wait(self) -> None:
+        """Wait for its end.
+
+        Raises:
+            Blocked: it did not come in time, and the process was ended.
+        """
+        self._reader.join(max(0.0, self._until - time.monotonic()))
+        if self._reader.is_alive():
+            self._process.kill()
+            raise Blocked(
+                f"the fuzzing did not end within {self._assigned.whole_seconds:.0f} s and was ended",
+                unblock="a smaller --fuzz-examples, or a machine that is less busy",
+            )
+
+    def report(self, redactor: Redactor) -> Report:
+        """Return what it wrote, redacted with what this process knows; a problem where that is no report."""
+        try:
+            return Report.from_json(redactor.redact_all(json.loads(self._written)))
+        except (ValueError, TypeError, RecursionError):
+            return Report(problem="the process that fuzzes came to no result")
+
+    def stop(self) -> None:
+        """End it, however far it is; at a deployment it may clean up before."""
+        bundled = self._assigned.target.base_url is None
+        seconds = _STOP_SECONDS if bundled or self.is_over else _CLEANING_UP_SECONDS
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        self._written = self._process.stdout.read(_MOST_RESULT_BYTES)
