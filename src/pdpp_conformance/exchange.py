@@ -13,14 +13,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 
-from pdpp_conformance.bounded_http import MOST_BODY_BYTES, bounded_client, read_body, within
+from pdpp_conformance.bounded_http import MOST_BODY_BYTES, BoundedClient, within
 from pdpp_conformance.politeness import Politeness
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.urls import parts_of
@@ -245,9 +244,7 @@ class Recorder:
         self._origins: set[str] = set()
         self._own: set[str] = set()
         self._lock = threading.Lock()
-        self._client = bounded_client(TIMEOUT_SECONDS, authorities=authorities)
-        # httpx keeps cookies of its own accord, and would send the owner's session along with everybody's requests.
-        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._client = BoundedClient(authorities=authorities)
 
     def allow_origin(self, url: str) -> None:
         """Count the origin of ``url`` as the deployment's own."""
@@ -385,9 +382,13 @@ class Recorder:
         started = time.monotonic()
         received = b""
         try:
-            request = self._client.build_request(method, url, headers=list(headers), content=body, timeout=timeout)
             with within(timeout * 2):
-                received = self._receive(request, exchange)
+                came = self._client.send(method, url, headers=headers, content=body, timeout=timeout)
+            received = came.body.content
+            exchange.response_bytes, exchange.truncated = came.body.length, came.body.truncated
+            exchange.status = came.status
+            exchange.response_headers = came.headers
+            exchange.response_body = received.decode("utf-8", "replace")
         except httpx.TimeoutException:
             exchange.error = f"no answer within {time.monotonic() - started:.0f} s"
             self.politeness.silence(url)
@@ -400,18 +401,6 @@ class Recorder:
         if exchange.status is None or exchange.error is not None:
             raise NoAnswer("an HTTP answer", self.redactor.redact(exchange.error or "none"))
         return Answer(exchange, received)
-
-    def _receive(self, request: httpx.Request, exchange: Exchange) -> bytes:
-        response = self._client.send(request, stream=True)
-        try:
-            body = read_body(response)
-        finally:
-            response.close()
-        exchange.response_bytes, exchange.truncated = body.length, body.truncated
-        exchange.status = response.status_code
-        exchange.response_headers = [(name, value) for name, value in response.headers.multi_items()]
-        exchange.response_body = body.content.decode("utf-8", "replace")
-        return body.content
 
     def _learn(self, exchange: Exchange) -> None:
         redactor = self.redactor

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pdpp_conformance.bounded_http import bounded_client
+from pdpp_conformance.bounded_http import BoundedClient
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.fuzzing.case import Case
 from pdpp_conformance.fuzzing.conduct import Broken, broken_by
 from pdpp_conformance.fuzzing.description import operations_of
 from pdpp_conformance.fuzzing.flows import done_again
 from pdpp_conformance.fuzzing.request import GeneratedRequest
-from pdpp_conformance.fuzzing.sending import REQUEST_SECONDS, Unsendable, send_filled, values_of
+from pdpp_conformance.fuzzing.sending import Unsendable, send_filled, values_of
 from pdpp_conformance.journal import Journal
 from pdpp_conformance.run import Run
 from pdpp_conformance.target import Target
@@ -58,7 +58,7 @@ def send_again(run: Run, sent: GeneratedRequest) -> Replayed:
     if operation is None:
         raise Blocked(f"the metadata advertises no {sent.operation} endpoint", unblock="metadata that names it")
     values = run.once(_VALUES, lambda: values_of(run))
-    client = bounded_client(REQUEST_SECONDS, authorities=run.recorder.authorities)
+    client = BoundedClient(authorities=run.recorder.authorities)
     try:
         answer = send_filled(client, run, operation, sent, values)
     except Unsendable:

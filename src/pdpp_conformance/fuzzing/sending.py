@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import httpx
 
-from pdpp_conformance.bounded_http import read_body, within
+from pdpp_conformance.bounded_http import BoundedClient, within
 from pdpp_conformance.exchange import Answer, Exchange, OffLimits
 from pdpp_conformance.fuzzing.description import Operation
 from pdpp_conformance.fuzzing.placeholders import basic, fill
@@ -75,7 +75,7 @@ def new_tokens(run: Run) -> Mapping[str, str]:
 
 
 def send_filled(
-    client: httpx.Client, run: Run, operation: Operation, sent: GeneratedRequest, values: Mapping[str, str]
+    client: BoundedClient, run: Run, operation: Operation, sent: GeneratedRequest, values: Mapping[str, str]
 ) -> Answer | None:
     """Send a generated request with the values in place of its placeholders; return its answer, if there was one.
 
@@ -94,13 +94,8 @@ def send_filled(
     body = None if sent.body is None else fill(sent.body, values, encoded_for=sent.encoding)
     run.recorder.politeness.before(operation.url)
     try:
-        request = client.build_request(sent.method, url, headers=headers, content=body)
         with within(REQUEST_SECONDS):
-            response = client.send(request, stream=True)
-            try:
-                received = read_body(response).content
-            finally:
-                response.close()
+            came = client.send(sent.method, url, headers=headers, content=body, timeout=REQUEST_SECONDS)
     except (httpx.LocalProtocolError, httpx.InvalidURL, UnicodeError, ValueError):
         raise Unsendable from None
     except httpx.HTTPError:
@@ -114,7 +109,7 @@ def send_filled(
         url=url,
         request_headers=(),
         request_body=None,
-        status=response.status_code,
-        response_headers=list(response.headers.multi_items()),
+        status=came.status,
+        response_headers=came.headers,
     )
-    return Answer(exchange, received)
+    return Answer(exchange, came.body.content)

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, find, given, seed, setting
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky, NoSuchExample
 
-from pdpp_conformance.bounded_http import bounded_client
+from pdpp_conformance.bounded_http import BoundedClient
 from pdpp_conformance.exchange import Answer, OffLimits
 from pdpp_conformance.fuzzing.assignment import Report
 from pdpp_conformance.fuzzing.case import shell_line
@@ -25,7 +25,7 @@ from pdpp_conformance.fuzzing.conduct import Broken, broken_by
 from pdpp_conformance.fuzzing.description import Operation, operations_of
 from pdpp_conformance.fuzzing.generation import corners, generators_of
 from pdpp_conformance.fuzzing.request import GeneratedRequest
-from pdpp_conformance.fuzzing.sending import REQUEST_SECONDS, Unsendable, new_tokens, send_filled, values_of
+from pdpp_conformance.fuzzing.sending import Unsendable, new_tokens, send_filled, values_of
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Conclusion
 
@@ -85,7 +85,7 @@ class Fuzzing:
         self._until = until
         self._values: dict[str, str] = {}
         self._digest = hashlib.sha256()
-        self._client = bounded_client(REQUEST_SECONDS, authorities=run.recorder.authorities)
+        self._client = BoundedClient(authorities=run.recorder.authorities)
         self.counts: dict[str, Counts] = {}
         self.found: dict[tuple[str, str], Found] = {}
         self.cut_short: list[str] = []
