@@ -6,7 +6,9 @@ from typing import Any
 
 from pytest_bdd import given, parsers, step, then, when
 
+from pdpp_conformance import granted_details
 from pdpp_conformance import reading_checks as checks
+from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.mcp_client import SdkSmoke, ToolResult
 from pdpp_conformance.oauth_client import TokenResponse
@@ -23,6 +25,31 @@ def token_within_time(run: Run) -> checks.Narrow:
     return checks.within_part_of_time(run)
 
 
+@given(
+    parsers.re(
+        r"a client token whose stream is granted (?P<limits>with one of its fields left out|within part of its time)"
+    ),
+    target_fixture="narrow",
+)
+def token_within_limits(run: Run, limits: str) -> checks.Narrow:
+    return checks.token_within_limits(run, limits)
+
+
+@when("the resource server introspects that token", target_fixture="introspection")
+def introspects_narrow(run: Run, narrow: checks.Narrow) -> Answer:
+    return run.introspect(narrow.token.access_token)
+
+
+@then("the authorization details in its token response have the limits that were asked for and approved")
+def limits_as_granted(judge: Judgement, narrow: checks.Narrow) -> None:
+    granted_details.judge_as_asked(judge, narrow.token.answer, narrow.asked)
+
+
+@then("introspection tells the same limits as the token response")
+def limits_alike(judge: Judgement, narrow: checks.Narrow, introspection: Answer) -> None:
+    granted_details.judge_same_details(judge, narrow.token.answer, introspection)
+
+
 @step("the client reads the granted stream", target_fixture="result")
 def reads_granted(run: Run, request: Any) -> ToolResult:
     return checks.read_granted(run, request)
@@ -36,6 +63,12 @@ def reads_left_in(run: Run, token: TokenResponse) -> None:
 @when("the client reads another stream", target_fixture="refusal")
 def reads_another(run: Run, token: TokenResponse) -> ToolResult:
     return checks.reader(run, token).query(checks.another_stream(run))
+
+
+@when("the client reads a stream that is in neither grant", target_fixture="refusal")
+def reads_beyond_package(run: Run, token: TokenResponse) -> ToolResult:
+    granted = [stream["name"] for entry in run.two_sources() for stream in entry["streams"]]
+    return checks.reader(run, token).query(checks.another_stream(run, *granted))
 
 
 @when("the client reads the stream that the owner left out", target_fixture="refusal")
@@ -58,7 +91,7 @@ def reads_schema(run: Run, token: TokenResponse) -> ToolResult:
     return checks.reader(run, token).schema()
 
 
-@when("the client reads a stream of each source", target_fixture="results")
+@step("the client reads a stream of each source", target_fixture="results")
 def reads_both(run: Run, token: TokenResponse) -> list[ToolResult]:
     return [checks.reader(run, token).query(source.streams[0].name) for source in run.offer().two_sources()]
 

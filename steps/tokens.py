@@ -6,6 +6,7 @@ from typing import Any
 
 from pytest_bdd import given, parsers, then, when
 
+from pdpp_conformance import granted_details
 from pdpp_conformance import token_checks as checks
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
@@ -102,7 +103,17 @@ def lives_a_day(judge: Judgement, answer: Answer) -> None:
 
 @then("the authorization details in the answer are the ones that were asked for and approved")
 def details_as_granted(judge: Judgement, run: Run, answer: Answer) -> None:
-    checks.judge_details(judge, answer, run.one_stream())
+    granted_details.judge_as_asked(judge, answer, run.one_stream())
+
+
+@then("the authorization details in the token response name each source with what was asked of it")
+def package_as_granted(judge: Judgement, run: Run, token: TokenResponse) -> None:
+    granted_details.judge_as_asked(judge, token.answer, run.two_sources())
+
+
+@then("the authorization details in introspection are those of the token response")
+def details_alike(judge: Judgement, token: TokenResponse, introspection: Answer) -> None:
+    granted_details.judge_same_details(judge, token.answer, introspection)
 
 
 @given("a client token for two streams of which the owner left out the second", target_fixture="token")

@@ -169,36 +169,43 @@ Feature: MCP device authorization starts from client, MCP resource and authoriza
       And no code comes of it
 
       Examples:
-        | defect                           |
-        | no JSON in them                  |
-        | an object instead of an array    |
-        | no entry                         |
-        | an entry that is no object       |
-        | an unknown type                  |
-        | no type                          |
-        | an unknown member                |
-        | no source                        |
-        | an unknown source                |
-        | a source of unknown kind         |
-        | an unknown member in a source    |
-        | no streams                       |
-        | an empty list of streams         |
-        | an unknown stream                |
-        | a stream beside all streams      |
-        | an unknown member in a stream    |
-        | an unknown field                 |
-        | an empty list of fields          |
-        | no purpose                       |
-        | a relative purpose               |
-        | an unknown access mode           |
-        | no access mode                   |
-        | a reversed time range            |
-        | a time that is none              |
-        | a retention that is no object    |
-        | an unknown member in a retention |
-        | a list for a duration            |
-        | nine entries                     |
-        | more than 16 KiB                 |
+        | defect                             |
+        | no JSON in them                    |
+        | an object instead of an array      |
+        | no entry                           |
+        | an entry that is no object         |
+        | an unknown type                    |
+        | no type                            |
+        | an unknown member                  |
+        | no source                          |
+        | an unknown source                  |
+        | a source of unknown kind           |
+        | an unknown member in a source      |
+        | no streams                         |
+        | an empty list of streams           |
+        | an unknown stream                  |
+        | a stream beside all streams        |
+        | an unknown member in a stream      |
+        | an unknown field                   |
+        | an empty list of fields            |
+        | no purpose                         |
+        | a relative purpose                 |
+        | an unknown access mode             |
+        | no access mode                     |
+        | a reversed time range              |
+        | a time that is none                |
+        | a retention that is no object      |
+        | an unknown member in a retention   |
+        | a list for a duration              |
+        | an unknown stream after a good one |
+        | a text for a source                |
+        | a text for streams                 |
+        | a number for a stream              |
+        | a text for fields                  |
+        | a list for a time range            |
+        | a number for a purpose             |
+        | nine entries                       |
+        | more than 16 KiB                   |
 
     @CHG-11
     Scenario Outline: Authorization details with <part> are taken
@@ -207,6 +214,7 @@ Feature: MCP device authorization starts from client, MCP resource and authoriza
 
       Examples:
         | part                          |
+        | all streams of a source       |
         | the beginning of a time range |
         | the end of a time range       |
         | a whole time range            |

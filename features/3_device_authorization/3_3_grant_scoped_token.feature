@@ -47,6 +47,27 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
       Given the token response for one stream
       Then the authorization details in the answer are the ones that were asked for and approved
 
+    @TOK-07
+    Scenario Outline: The limits of a stream come back as granted: <limits>
+      Given a client token whose stream is granted <limits>
+      Then the authorization details in its token response have the limits that were asked for and approved
+
+      Examples:
+        | limits                          |
+        | with one of its fields left out |
+        | within part of its time         |
+
+    @INT-08
+    Scenario Outline: The limits of a stream are the same in token response and introspection: <limits>
+      Given a client token whose stream is granted <limits>
+      When the resource server introspects that token
+      Then introspection tells the same limits as the token response
+
+      Examples:
+        | limits                          |
+        | with one of its fields left out |
+        | within part of its time         |
+
   Rule: The token is good for the MCP resource alone
 
     @PRO-03 @negative
@@ -159,3 +180,21 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
       Given a client token for two sources
       When the client reads a stream of each source
       Then records come back from both
+
+    @TOK-07
+    Scenario: Both grants of a package come back as asked for
+      Given a client token for two sources
+      Then the authorization details in the token response name each source with what was asked of it
+
+    @INT-08
+    Scenario: Both grants of a package are the same in token response and introspection
+      Given a client token for two sources
+      When the resource server introspects it
+      Then the authorization details in introspection are those of the token response
+
+    @PRO-05 @negative
+    Scenario: A package reads no stream that is in neither of its grants
+      Given a client token for two sources
+      And the client reads a stream of each source
+      When the client reads a stream that is in neither grant
+      Then the tool refuses, and nothing of the owner is told

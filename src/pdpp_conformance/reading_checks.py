@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,13 +36,16 @@ _OF_ONE_REQUEST = re.compile(r"\b(?:[a-z]+_)?[0-9A-Za-z-]*\d[0-9A-Za-z-]{7,}\b")
 
 @dataclass(frozen=True)
 class Narrow:
-    """A token for part of a stream, and what the whole stream held."""
+    """A token for part of a stream, what it was asked for with, and what the whole stream held."""
 
     reader: Reader
     stream: str
     everything: Sequence[Record]
+    token: TokenResponse
+    asked: Sequence[Mapping[str, Any]]
     left_out: str = ""
     since: datetime | None = None
+    until: datetime | None = None
     time_field: str | None = None
 
 
@@ -61,14 +64,17 @@ def read_granted(run: Run, request: pytest.FixtureRequest) -> ToolResult:
     return narrow.reader.query(narrow.stream)
 
 
-def another_stream(run: Run) -> str:
+def another_stream(run: Run, *granted: str) -> str:
     """Return the name of a stream that exists and was not granted.
+
+    Args:
+        granted: the names of those that were; left out, that of the first stream.
 
     Raises:
         Blocked: none is known.
     """
-    granted = run.offer().first_stream()[1].name
-    names = [stream.name for source in run.offer().sources for stream in source.streams if stream.name != granted]
+    granted = granted or (run.offer().first_stream()[1].name,)
+    names = [stream.name for source in run.offer().sources for stream in source.streams if stream.name not in granted]
     if not names:
         raise Blocked("no stream outside the grant is known", unblock="outside_the_grant.stream in the target file")
     return names[0]
@@ -94,22 +100,39 @@ def without_a_field(run: Run) -> Narrow:
     known = [name for name in kept if not stream.fields or name in stream.fields]
     details = [run.offer().entry(source, [{"name": stream.name, "fields": known}])]
     token = run.shared_token("without a field", lambda: details)
-    return Narrow(reader(run, token), stream.name, everything, left_out=left_out)
+    return Narrow(reader(run, token), stream.name, everything, token, details, left_out=left_out)
 
 
 def within_part_of_time(run: Run) -> Narrow:
-    """Grant the later half of a stream's time."""
+    """Return a token for the middle of a stream's time, or for its later half where it has few times."""
     everything = _whole_stream(run)
     source, stream = run.offer().first_stream()
-    times = sorted(times_of(everything, stream.time_field))
-    since = times[len(times) // 2]
-    if times[0] == since:
+    since, until = _middle_of(sorted(set(times_of(everything, stream.time_field))))
+    span = {"since": _written(since)} | ({} if until is None else {"until": _written(until)})
+    details = [run.offer().entry(source, [{"name": stream.name, "time_range": span}])]
+    token = run.shared_token("within part of its time", lambda: details)
+    narrow = Narrow(reader(run, token), stream.name, everything, token, details, since=since, until=until)
+    return replace(narrow, time_field=stream.time_field)
+
+
+def _middle_of(times: Sequence[datetime]) -> tuple[datetime, datetime | None]:
+    """Return the ends of a span of which records lie on both sides; without an end where there are too few."""
+    if len(times) < 2:
         raise Blocked(
             "the records of the granted stream all bear one time", unblock="a stream whose records differ in time"
         )
-    span = {"since": since.astimezone(UTC).isoformat().replace("+00:00", "Z")}
-    token = run.granted([run.offer().entry(source, [{"name": stream.name, "time_range": span}])], run.client())
-    return Narrow(reader(run, token), stream.name, everything, since=since, time_field=stream.time_field)
+    if len(times) < 4:
+        return times[len(times) // 2], None
+    return times[len(times) // 4], times[min(3 * len(times) // 4, len(times) - 2)]
+
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def token_within_limits(run: Run, limits: str) -> Narrow:
+    """Return the run's token for a stream within limits, by the words of the feature files."""
+    return within_part_of_time(run) if limits == "within part of its time" else without_a_field(run)
 
 
 def judge_records(judge: Judgement, result: ToolResult) -> None:
@@ -163,15 +186,30 @@ def judge_field_absent(judge: Judgement, narrow: Narrow, result: ToolResult) -> 
 
 
 def judge_within_time(judge: Judgement, narrow: Narrow, result: ToolResult) -> None:
-    """Every record's time is in the granted range, and the control read some that are not."""
+    """Every record's time is in the granted range, and the control read some that are not, before and after it.
+
+    The contract does not say whether the end belongs to the range, so that a record of just that time may come.
+    """
     assert narrow.since is not None
-    outside = [moment for moment in times_of(narrow.everything, narrow.time_field) if moment < narrow.since]
-    judge.that(bool(outside), "records outside the granted time", f"{len(outside)} seen with a wider grant")
+    seen = times_of(narrow.everything, narrow.time_field)
     times = times_of(records_of(result), narrow.time_field)
-    early = [moment for moment in times if moment < narrow.since]
-    judge.that(
-        bool(times) and not early, f"only records since {narrow.since:%F}", f"{len(early)} of {len(times)} earlier"
-    )
+    _judge_side(judge, f"since {narrow.since:%F}", len(times), *(_before(narrow.since, some) for some in (seen, times)))
+    if narrow.until is not None:
+        after = (_after(narrow.until, some) for some in (seen, times))
+        _judge_side(judge, f"until {narrow.until:%F}", len(times), *after)
+
+
+def _before(end: datetime, times: Sequence[datetime]) -> int:
+    return sum(1 for moment in times if moment < end)
+
+
+def _after(end: datetime, times: Sequence[datetime]) -> int:
+    return sum(1 for moment in times if moment > end)
+
+
+def _judge_side(judge: Judgement, granted: str, read: int, outside: int, strayed: int) -> None:
+    judge.that(outside > 0, "records outside the granted time", f"{outside} seen with a wider grant")
+    judge.that(read > 0 and not strayed, f"only records {granted}", f"{strayed} of {read} are not")
 
 
 def judge_schema(judge: Judgement, run: Run, result: ToolResult) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
@@ -143,17 +142,6 @@ def judge_lifetime(judge: Judgement, answer: Answer) -> None:
     expires_in = answer.member("expires_in")
     met = isinstance(expires_in, int | float) and not isinstance(expires_in, bool) and 0 < expires_in <= A_DAY_SECONDS
     judge.that(met, f"expires_in between 1 and {A_DAY_SECONDS}", repr(expires_in))
-
-
-def judge_details(judge: Judgement, answer: Answer, asked: Sequence[Mapping[str, Any]]) -> None:
-    """RFC 9396 §7: source, streams and access mode come back as they were asked for and approved."""
-    granted = answer.member("authorization_details")
-    judge.that(isinstance(granted, list) and len(granted) == len(asked), f"{len(asked)} entries", str(granted)[:200])
-    for entry, wanted in zip(granted, asked, strict=True):
-        for member in ("type", "source", "access_mode"):
-            judge.equal(entry.get(member), wanted[member], member)
-        streams = [stream.get("name") for stream in entry.get("streams", [])]
-        judge.equal(streams, [stream["name"] for stream in wanted["streams"]], "the streams")
 
 
 def judge_streams(judge: Judgement, answer: Answer, names: Sequence[str]) -> None:

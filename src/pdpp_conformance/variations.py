@@ -79,12 +79,20 @@ AUTHORIZATION_DETAILS: Mapping[str, Callable[[Entry], str]] = {
     "a retention that is no object": _changed(lambda entry: entry.update(retention="P30D")),
     "an unknown member in a retention": _changed(lambda entry: entry.update(retention={"for_ever": "yes"})),
     "a list for a duration": _changed(lambda entry: entry.update(retention={"max_duration": []})),
+    "an unknown stream after a good one": _changed(lambda entry: entry["streams"].append({"name": "no_such_stream"})),
+    "a text for a source": _changed(lambda entry: entry.update(source=entry["source"]["id"])),
+    "a text for streams": _changed(lambda entry: entry.update(streams=entry["streams"][0]["name"])),
+    "a number for a stream": _first_stream(lambda stream: stream.update(name=1)),
+    "a text for fields": _first_stream(lambda stream: stream.update(fields="id")),
+    "a list for a time range": _first_stream(lambda stream: stream.update(time_range=["2026-01-01T00:00:00Z"])),
+    "a number for a purpose": _changed(lambda entry: entry.update(purpose_code=1)),
     "nine entries": lambda entry: json.dumps([entry] * 9),
     "more than 16 KiB": _changed(lambda entry: entry.update(purpose_description="x" * (16 * 1024))),
 }
 """Authorization details that break a rule, by what is wrong with them (wire contract §6)."""
 
 OPTIONAL_PARTS: Mapping[str, Callable[[Entry], str]] = {
+    "all streams of a source": _changed(lambda entry: entry.update(streams=[{"name": "*"}])),
     "the beginning of a time range": _first_stream(
         lambda stream: stream.update(time_range={"since": "2026-01-01T00:00:00Z"})
     ),
