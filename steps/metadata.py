@@ -318,8 +318,8 @@ def names_server(judge: Judgement, document: Document) -> None:
 
 
 @then("each authorization server that it names serves metadata with exactly that issuer")
-def named_servers_are_issuers(judge: Judgement, run: Run) -> None:
-    checks.each_server_is_one(judge, run.recorder, run.discovery)
+def named_servers_are_issuers(judge: Judgement, run: Run, document: Document) -> None:
+    checks.each_server_is_one(judge, run.recorder, document)
 
 
 @then("its bearer methods include header and not query")
@@ -351,6 +351,12 @@ def no_onboarding(judge: Judgement, document: Document) -> None:
     judge.that(not present, "no pdpp_owner_agent_onboarding", "present" if present else "absent")
 
 
+@then("it carries the agent discovery block")
+def carries_agent_discovery(judge: Judgement, document: Document) -> None:
+    present = isinstance(document.content.get("pdpp_agent_discovery"), dict)
+    judge.that(present, "pdpp_agent_discovery", "present" if present else "absent")
+
+
 @then("it names the query base")
 def names_query_base(judge: Judgement, document: Document) -> None:
     checks.secure_url(judge, document.content.get("pdpp_core_query_base"), "pdpp_core_query_base")
@@ -380,6 +386,29 @@ def setup_names_resource(judge: Judgement, run: Run, name: str) -> None:
 @then(parsers.re(r"under (?P<name>\w+) it requires client_id, resource and authorization_details"))
 def setup_requires(judge: Judgement, run: Run, name: str) -> None:
     checks.requires_all(judge, checks.authorization_block(run.discovery, name).get("required_parameters"), name)
+
+
+@then(parsers.re(r"under (?P<name>\w+) it leads to the (?P<endpoint>\w+)"))
+def setup_leads_to(judge: Judgement, run: Run, name: str, endpoint: str) -> None:
+    block = checks.authorization_block(run.discovery, name)
+    checks.secure_url(judge, block.get(endpoint), f"{name}: {endpoint}", query=True)
+
+
+@then(parsers.re(r"under (?P<name>\w+) it names the authorization details type that the server supports"))
+def setup_names_type(judge: Judgement, run: Run, name: str) -> None:
+    named = str(checks.authorization_block(run.discovery, name).get("authorization_details_type"))
+    checks.lists(judge, run.discovery.authorization_server.content, "authorization_details_types_supported", named)
+
+
+@then("it leads to where an owner agent asks, where the owner approves, and where the token is got and used")
+def leads_through_onboarding(judge: Judgement, block: Mapping[str, Any]) -> None:
+    for name in ("device_authorization_endpoint", "owner_approval_url", "token_endpoint", "query_base"):
+        checks.secure_url(judge, block.get(name), name, query=True)
+
+
+@then("what the agent discovery of both resources speaks of is the same in both")
+def both_tell_agents_the_same(judge: Judgement, run: Run) -> None:
+    checks.resources_tell_the_same(judge, run.discovery)
 
 
 @then("it carries a warning")

@@ -28,9 +28,14 @@ Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding 
       Then it was served as a JSON object
 
     @PRM-05
-    Scenario: The resource identifier is an https URL without a fragment
-      Given the protected resource metadata of the MCP resource
+    Scenario Outline: The identifier of the <which> resource is an https URL without a fragment
+      Given the protected resource metadata of the <which> resource
       Then its resource is an https URL with no fragment
+
+      Examples:
+        | which |
+        | MCP   |
+        | root  |
 
     @PRM-06
     Scenario: The resource identifier carries no query
@@ -53,19 +58,34 @@ Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding 
       Then it names at least one authorization server
 
     @PRM-10
-    Scenario: Each authorization server named is one
-      Given the protected resource metadata of the MCP resource
+    Scenario Outline: Each authorization server that the <which> resource names is one
+      Given the protected resource metadata of the <which> resource
       Then each authorization server that it names serves metadata with exactly that issuer
 
+      Examples:
+        | which |
+        | MCP   |
+        | root  |
+
     @PRM-11
-    Scenario: Members without elements are left out of the resource metadata
-      Given the protected resource metadata of the MCP resource
+    Scenario Outline: Members without elements are left out of the metadata of the <which> resource
+      Given the protected resource metadata of the <which> resource
       Then no member but bearer_methods_supported is an empty array
 
+      Examples:
+        | which |
+        | MCP   |
+        | root  |
+
     @PRM-14
-    Scenario: Bearers go in the header and never in the query
-      Given the protected resource metadata of the MCP resource
+    Scenario Outline: Bearers go to the <which> resource in the header and never in the query
+      Given the protected resource metadata of the <which> resource
       Then its bearer methods include header and not query
+
+      Examples:
+        | which |
+        | MCP   |
+        | root  |
 
     @PRM-17
     Scenario: The metadata is open to a client that knows nothing yet
@@ -102,6 +122,11 @@ Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding 
         | cli.no_owner_token | true                     |
       And its MCP endpoint is the MCP resource
 
+    @MET-13
+    Scenario: Agents that have only the MCP resource's own document are told, too
+      Given the protected resource metadata of the MCP resource
+      Then it carries the agent discovery block
+
     @MET-14
     Scenario: Agents with a browser are told of authorization code with PKCE
       Given the agent discovery of the MCP resource
@@ -109,6 +134,7 @@ Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding 
         | pdpp_token_kind    | client   |
         | resource_parameter | required |
       And under authorization_code_pkce it names the MCP resource
+      And under authorization_code_pkce it leads to the authorization_endpoint
 
     @MET-15
     Scenario: Headless agents are told of grant-scoped device authorization
@@ -120,6 +146,9 @@ Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding 
         | owner_bearer_accepted | false                                        |
       And under device_code it names the MCP resource
       And under device_code it requires client_id, resource and authorization_details
+      And under device_code it leads to the device_authorization_endpoint
+      And under device_code it leads to the token_endpoint
+      And under device_code it names the authorization details type that the server supports
 
     @MET-16
     Scenario: The owner agent's device flow stands apart
@@ -155,6 +184,11 @@ Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding 
       And it carries a warning
       And it leads to the owner's streams and their schema
 
+    @MET-17
+    Scenario: Owner-agent onboarding leads through the whole of it
+      Given the owner-agent onboarding of the root resource
+      Then it leads to where an owner agent asks, where the owner approves, and where the token is got and used
+
   Rule: The documents agree
 
     @MET-18
@@ -168,6 +202,12 @@ Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding 
         | the authorization-code setup         |
         | the device-code setup                |
         | the owner-agent onboarding           |
+
+    @MET-18
+    Scenario: Both resources tell agents the same
+      Given the protected resource metadata of the root resource
+      And the agent discovery of the MCP resource
+      Then what the agent discovery of both resources speaks of is the same in both
 
     @ASM-18
     Scenario: The two servers name each other

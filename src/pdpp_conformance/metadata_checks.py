@@ -275,6 +275,33 @@ def agrees(judge: Judgement, found: Discovery, block: Mapping[str, Any], what: s
         judge.equal(_names(block["required_parameters"]), required, f"{what}: required_parameters")
 
 
+def resources_tell_the_same(judge: Judgement, found: Discovery) -> None:
+    """What the agent discovery of both resources speaks of is the same in both; either may tell more than the other.
+
+    Raises:
+        NotApplicable: one of the resources has no such block.
+    """
+    blocks = [
+        document.content.get("pdpp_agent_discovery") for document in (found.mcp_resource_metadata, found.root_resource)
+    ]
+    ours, roots = (block if isinstance(block, dict) else {} for block in blocks)
+    if not ours or not roots or found.mcp_resource_metadata.url == found.root_resource.url:
+        raise NotApplicable("there are not two resources with an agent discovery block each")
+    judged = 0
+    for name, value in _told_by_both(ours, roots):
+        judged += 1
+        judge.equal(member_of(roots, name), value, f"the root resource's {name}")
+    judge.that(judged > 0, "something that both speak of", f"{judged} members")
+
+
+def _told_by_both(one: Mapping[str, Any], other: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name in one.keys() & other.keys():
+        if isinstance(one[name], dict) and isinstance(other[name], dict):
+            yield from _told_by_both(one[name], other[name], f"{before}{name}.")
+        else:
+            yield f"{before}{name}", one[name]
+
+
 def _names(value: Any) -> list[str]:
     """A list of names, in an order that does not matter."""
     return sorted(str(name) for name in value) if isinstance(value, list) else []
@@ -317,9 +344,16 @@ def links_resolve(judge: Judgement, recorder: Recorder, block: Mapping[str, Any]
             judge.that(answer.status == 200, f"{name} to resolve", answer.summary)
 
 
-def each_server_is_one(judge: Judgement, recorder: Recorder, found: Discovery) -> None:
-    """Each authorization server named serves metadata with exactly that issuer (RFC 9728 §7.6, RFC 8414 §3.3)."""
-    listed = found.mcp_resource_metadata.content.get("authorization_servers")
+def each_server_is_one(judge: Judgement, recorder: Recorder, document: Document) -> None:
+    """Each authorization server named serves metadata with exactly that issuer (RFC 9728 §7.6, RFC 8414 §3.3).
+
+    Raises:
+        NotApplicable: the resource names none, which the row on that judges where it may not.
+        Blocked: one is not under test.
+    """
+    listed = document.content.get("authorization_servers")
+    if not listed:
+        raise NotApplicable(f"the {document.name} names no authorization server")
     for issuer in listed if isinstance(listed, list) else []:
         if not isinstance(issuer, str) or not recorder.is_allowed(issuer):
             raise Blocked(
