@@ -41,6 +41,7 @@ _SOON = {
 _OTHERS_WORK = ("features/1_", "features/4_", "setup_client_")
 """What judges the repository and the setup client, which are not mutated."""
 _CONFORMING = "conforming"
+_CONFORMING_BROWSER = "conforming with a browser"
 
 
 class Judging:
@@ -49,7 +50,9 @@ class Judging:
     def __init__(self, chosen: Sequence[Mutant]) -> None:
         self._mutants = {mutant.identifier: mutant for mutant in chosen}
         self._scenarios: Sequence[str] = ()
-        self._soon_blocked: dict[str, str] = {}
+        self._browsers: Sequence[str] = ()
+        """What only a run with a browser judges; tried where nothing else has noticed a mutant."""
+        self._soon: dict[str, str] = {}
         self.outcomes: dict[str, str] = {}
         """By the mutant's name: ``red`` and the requirements, ``blocked`` and why, ``error`` or ``survived``."""
         self.problems: list[str] = []
@@ -61,33 +64,47 @@ class Judging:
 
     def told(self, run: FinishedRun) -> Iterable[Plan]:
         if run.plan.name == _CONFORMING:
+            return self._look_with_browser(run)
+        if run.plan.name == _CONFORMING_BROWSER:
             return self._begin(run)
         identifier, _, part = run.plan.name.partition(".")
         mutant = self._mutants[identifier]
         outcome = _outcome(run)
         if part == "soon" and outcome != NO_SERVER and outcome.partition(":")[0] in ("survived", "blocked"):
-            self._soon_blocked[mutant.name] = outcome
+            self._soon[mutant.name] = outcome
             return [self._plan(mutant, "all", frozenset(self._scenarios) - run.plan.scenarios)]
-        before = self._soon_blocked.get(mutant.name, "survived")
+        before = self._soon.get(mutant.name, "survived")
+        if part == "all" and outcome == before == "survived" and self._browsers:
+            return [self._plan(mutant, "browser", frozenset(self._browsers))]
         self.outcomes[mutant.name] = before if outcome == "survived" else outcome
         sys.stdout.write(f"{self.outcomes[mutant.name]:<120.120} {mutant.name[:200]}\n")
         sys.stdout.flush()
         return []
 
+    def _look_with_browser(self, run: FinishedRun) -> Iterable[Plan]:
+        passed = self._passed(run)
+        rest = frozenset(self._scenarios) - frozenset(passed)
+        self._scenarios = passed
+        return [Plan(_CONFORMING_BROWSER, rest)] if passed else []
+
     def _begin(self, run: FinishedRun) -> Iterable[Plan]:
+        self._browsers = self._passed(run)
+        return [self._plan(mutant, "soon", self._soon_of(mutant.area)) for mutant in self._mutants.values()]
+
+    def _passed(self, run: FinishedRun) -> Sequence[str]:
+        """Return what passes without any change; nothing may be red there."""
         if run.report is None:
             self.problems.append(f"without any change: {run.last_line}")
             return []
         verdicts = {scenario["id"]: scenario["verdict"] for scenario in run.report["scenarios"]}
         self.problems += [f"without any change: {name} {told}" for name, told in verdicts.items() if told in RED]
-        self._scenarios = [scenario for scenario in self._scenarios if verdicts.get(scenario) == "PASS"]
-        return [self._plan(mutant, "soon", self._soon(mutant.area)) for mutant in self._mutants.values()]
+        return [name for name, told in verdicts.items() if told == "PASS"]
 
     def _plan(self, mutant: Mutant, part: str, scenarios: frozenset[str]) -> Plan:
-        name = f"{mutant.identifier}.{part}"
-        return Plan(name, scenarios, approver="http", change=mutant.put_in, stop_at_first=True)
+        name, approver = f"{mutant.identifier}.{part}", "browser" if part == "browser" else "http"
+        return Plan(name, scenarios, approver=approver, change=mutant.put_in, stop_at_first=True)
 
-    def _soon(self, area: str) -> frozenset[str]:
+    def _soon_of(self, area: str) -> frozenset[str]:
         return frozenset(name for name in self._scenarios if any(part in name for part in _SOON[area]))
 
 
