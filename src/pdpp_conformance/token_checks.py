@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Blocked, NotApplicable, Unmet
 
 A_DAY_SECONDS = 86_400
+CLOCKS_DIFFER_BY_SECONDS = 300.0
+"""By how much a deployment's clock and the harness's own may differ without a fault of either."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +124,28 @@ def judge_agreement(judge: Judgement, run: Run, token: TokenResponse, introspect
     )
     if all(isinstance(value, int | float) for value in (expires_in, issued, expires)):
         judge.that(abs((expires - issued) - expires_in) <= 5, f"exp {expires_in} s after iat", f"{expires - issued} s")
+    _judge_times(judge, run, issued, expires)
+    if introspection.member("iss") is not None:
+        judge.equal(introspection.member("iss"), run.discovery.issuer, "iss")
+    if introspection.member("token_type") is not None:
+        told = str(introspection.member("token_type")).lower()
+        judge.equal(told, str(token.members.get("token_type")).lower(), "token_type")
+    if introspection.member("sub") is not None and introspection.member("subject_id") is not None:
+        judge.equal(introspection.member("subject_id"), introspection.member("sub"), "subject_id")
     if "authorization_details" in token.members:
         judge.equal(introspection.member("authorization_details"), token.members["authorization_details"], "details")
     if "scope" in token.members:
         judge.equal(introspection.member("scope"), token.members["scope"], "scope")
+
+
+def _judge_times(judge: Judgement, run: Run, issued: Any, expires: Any) -> None:
+    """RFC 7662 §2.2: seconds since 1970, of an issuance that was and of an expiry that is to come."""
+    now = run.waiting.now()
+    if isinstance(issued, int | float):
+        judge.that(0 < issued <= now + CLOCKS_DIFFER_BY_SECONDS, "iat not to lie ahead", f"{issued - now:+.0f} s")
+    if isinstance(expires, int | float):
+        met = now - CLOCKS_DIFFER_BY_SECONDS < expires <= now + A_DAY_SECONDS * 366
+        judge.that(met, "exp to lie ahead, by a year at most", f"{expires - now:+.0f} s")
 
 
 def judge_no_grant(judge: Judgement, token: TokenResponse, introspection: Answer) -> None:
