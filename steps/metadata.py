@@ -401,9 +401,13 @@ def setup_names_type(judge: Judgement, run: Run, name: str) -> None:
 
 
 @then("it leads to where an owner agent asks, where the owner approves, and where the token is got and used")
-def leads_through_onboarding(judge: Judgement, block: Mapping[str, Any]) -> None:
-    for name in ("device_authorization_endpoint", "owner_approval_url", "token_endpoint", "query_base"):
-        checks.secure_url(judge, block.get(name), name, query=True)
+def leads_through_onboarding(judge: Judgement, run: Run, block: Mapping[str, Any]) -> None:
+    checks.leads_through_onboarding(judge, run.discovery, block)
+
+
+@then("it has a name")
+def resource_has_a_name(judge: Judgement, document: Document) -> None:
+    checks.has_a_name(judge, document)
 
 
 @then("what the agent discovery of both resources speaks of is the same in both")

@@ -6,7 +6,7 @@ from typing import Any
 
 from pytest_bdd import given, parsers, step, then, when
 
-from pdpp_conformance import granted_details
+from pdpp_conformance import granted_details, other_tools
 from pdpp_conformance import reading_checks as checks
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
@@ -125,6 +125,31 @@ def field_is_absent(judge: Judgement, narrow: checks.Narrow, result: ToolResult)
 @then("every record lies within the granted time, and some records exist outside it")
 def within_time(judge: Judgement, narrow: checks.Narrow, result: ToolResult) -> None:
     checks.judge_within_time(judge, narrow, result)
+
+
+@when("the client asks the other tools for another stream", target_fixture="asked")
+def asks_for_another(run: Run, token: TokenResponse, result: ToolResult) -> other_tools.Asked:
+    return other_tools.ask_for_another_stream(run, token, result)
+
+
+@when("the client asks the other tools for that field", target_fixture="asked")
+def asks_for_field(narrow: checks.Narrow, result: ToolResult) -> other_tools.Asked:
+    return other_tools.ask_for_left_out_field(narrow, result)
+
+
+@then("each of them refuses")
+def each_tool_refuses(judge: Judgement, asked: other_tools.Asked) -> None:
+    other_tools.judge_all_refuse(judge, asked)
+
+
+@then("none of them tells anything of the field")
+def no_tool_tells_field(judge: Judgement, narrow: checks.Narrow, asked: other_tools.Asked) -> None:
+    other_tools.judge_field_untold(judge, narrow, asked)
+
+
+@then("counting the stream counts the granted records alone")
+def counts_are_bounded(judge: Judgement, run: Run, narrow: checks.Narrow) -> None:
+    other_tools.judge_counts(judge, run, narrow)
 
 
 @then("the schema names the granted stream and no other")

@@ -184,6 +184,11 @@ Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding 
       And it carries a warning
       And it leads to the owner's streams and their schema
 
+    @PRM-12
+    Scenario: The root resource has a name
+      Given the protected resource metadata of the root resource
+      Then it has a name
+
     @MET-17
     Scenario: Owner-agent onboarding leads through the whole of it
       Given the owner-agent onboarding of the root resource

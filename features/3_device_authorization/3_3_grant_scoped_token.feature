@@ -133,6 +133,25 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
       And the client reads the granted stream
       Then every record lies within the granted time, and some records exist outside it
 
+    @PRO-05 @negative
+    Scenario: No other tool reaches another stream
+      Given a client token for one stream
+      And the client reads the granted stream
+      When the client asks the other tools for another stream
+      Then each of them refuses
+
+    @PRO-05 @negative
+    Scenario: No other tool tells a field that was left out
+      Given a client token for one stream with one of its fields left out
+      And the client reads the granted stream
+      When the client asks the other tools for that field
+      Then none of them tells anything of the field
+
+    @PRO-05 @negative
+    Scenario: A count tells nothing of what lies outside the granted time
+      Given a client token for one stream within part of its time
+      Then counting the stream counts the granted records alone
+
     @PRO-05
     Scenario: The schema tells no more than was granted
       Given a client token for one stream

@@ -13,7 +13,7 @@ from pdpp_conformance.challenge_checks import scopes_named
 from pdpp_conformance.discovery import Document
 from pdpp_conformance.exchange import Answer, NoAnswer
 from pdpp_conformance.judgement import Judgement
-from pdpp_conformance.metadata_checks import secure_url
+from pdpp_conformance.metadata_checks import has_a_name, secure_url
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import NotApplicable
 
@@ -120,8 +120,7 @@ def judge_iss(judge: Judgement, run: Run, response: code_flow.AuthorizationRespo
 
 def judge_name_and_scopes(judge: Judgement, run: Run, document: Document) -> None:
     """RFC 9728 §2: the resource has a name, and lists its scopes if its challenge names one."""
-    name = document.content.get("resource_name")
-    judge.that(isinstance(name, str) and bool(name.strip()), "resource_name", repr(name)[:80])
+    has_a_name(judge, document)
     challenge = run.discovery.unauthenticated_mcp
     if challenge is None or not scopes_named(challenge):
         judge.note("the challenge names no scope")

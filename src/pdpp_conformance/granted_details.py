@@ -16,17 +16,23 @@ _Members = Mapping[str, Any]
 def judge_as_asked(judge: Judgement, answer: Answer, asked: Sequence[_Members]) -> None:
     """RFC 9396 §7: every entry comes back with what it is for and with every limit that was asked for and approved.
 
-    A server may add what it resolved itself (RFC 9396 §7.1) and leave out words for people; what it tells of them is
-    not another's.
+    A server may add what it resolved itself (RFC 9396 §7.1). That it leaves out the client's words for people is no
+    fault, and remarked on.
     """
     granted = _objects_in(answer.member("authorization_details"))
     judge.that(len(granted) == len(asked), f"{len(asked)} entries", f"{len(granted)} entries")
+    by_source: dict[str, _Members] = {}
     for wanted in asked:
         source = wanted["source"]
         entry = next((entry for entry in granted if entry.get("source") == source), None)
         judge.that(entry is not None, f"an entry for {source['id']}", "told" if entry is not None else "absent")
-        if entry is not None:
-            _judge_entry(judge, entry, wanted)
+        by_source[source["id"]] = entry or {}
+        _judge_entry(judge, entry or {}, wanted)
+    for wanted in asked:
+        described = by_source[wanted["source"]["id"]].get("purpose_description")
+        judge.remark(
+            described == wanted.get("purpose_description"), "the purpose as it was described", "another, or none"
+        )
 
 
 def judge_same_details(judge: Judgement, token: Answer, introspection: Answer) -> None:
@@ -47,7 +53,6 @@ def _judge_entry(judge: Judgement, entry: _Members, wanted: _Members) -> None:
     for member in ("type", "access_mode", "purpose_code", "retention"):
         if member in wanted:
             judge.equal(entry.get(member), wanted[member], member)
-    _judge_if_told(judge, entry, wanted, "purpose_description")
     streams = {stream.get("name"): stream for stream in _objects_in(entry.get("streams"))}
     judge.equal(sorted(map(str, streams)), sorted(stream["name"] for stream in wanted["streams"]), "the streams")
     for stream in wanted["streams"]:

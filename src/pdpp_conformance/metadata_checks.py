@@ -275,6 +275,27 @@ def agrees(judge: Judgement, found: Discovery, block: Mapping[str, Any], what: s
         judge.equal(_names(block["required_parameters"]), required, f"{what}: required_parameters")
 
 
+_ONBOARDING_ENDPOINTS = (
+    "device_authorization_endpoint",
+    "token_endpoint",
+    "introspection_endpoint",
+    "registration_endpoint",
+)
+
+
+def leads_through_onboarding(judge: Judgement, found: Discovery, block: Mapping[str, Any]) -> None:
+    """The block names where the owner approves and the owner's data is, and every endpoint on the way that there is."""
+    advertised = [name for name in _ONBOARDING_ENDPOINTS if found.endpoint(name) is not None]
+    for name in ("owner_approval_url", "query_base", *advertised):
+        secure_url(judge, block.get(name), name, query=True)
+
+
+def has_a_name(judge: Judgement, document: Document) -> None:
+    """RFC 9728 §2: a resource has a name for people."""
+    name = document.content.get("resource_name")
+    judge.that(isinstance(name, str) and bool(name.strip()), "resource_name", repr(name)[:80])
+
+
 def resources_tell_the_same(judge: Judgement, found: Discovery) -> None:
     """What the agent discovery of both resources speaks of is the same in both; either may tell more than the other.
 

@@ -17,6 +17,12 @@ _ARGUMENT_NAMES = {
     "stream": ("stream", "stream_name", "name"),
     "fields": ("fields", "select", "field_names"),
     "limit": ("limit", "page_size", "max_records"),
+    "streams": ("streams", "stream_names"),
+    "record": ("record_id", "id", "record"),
+    "field": ("field", "field_name"),
+    "function": ("function", "aggregation", "operation"),
+    "group": ("group_by",),
+    "text": ("query", "q", "text"),
 }
 _MOST_RECORDS = 100
 
@@ -28,7 +34,7 @@ class Reader:
     session: McpSession
 
     def __post_init__(self) -> None:
-        self._tools: dict[str, dict[str, Any]] | None = None
+        self._tools: dict[str, dict[str, Any]] = {}
 
     def query(self, stream: str, *, fields: Sequence[str] | None = None) -> ToolResult:
         """Query the records of a stream.
@@ -50,13 +56,32 @@ class Reader:
         """Return the arguments of the smallest query for a stream."""
         return {self._argument("query_records", "stream"): stream}
 
+    def arguments(self, tool: str, wanted: Mapping[str, Any], *, needed: str) -> dict[str, Any] | None:
+        """Return the arguments for a tool by what each is for; ``None`` where it is not offered with such ones.
+
+        Args:
+            wanted: values by what they are for; those that the tool has no argument for are left out.
+            needed: the first part of what one argument has to be for (``stream``, also ``streams``).
+        """
+        self._list()
+        if tool not in self._tools:
+            return None
+        found = {role: name for role in wanted if (name := self._has(tool, role)) is not None}
+        arguments = {name: wanted[role] for role, name in found.items()}
+        required = self._tools[tool].get("inputSchema", {}).get("required", [])
+        bound = any(role.startswith(needed) for role in found)
+        return arguments if bound and set(required) <= set(arguments) else None
+
     def schema(self) -> ToolResult:
         """Call the ``schema`` tool without arguments."""
         return self.session.call("schema", {})
 
-    def _schema(self, tool: str) -> dict[str, Any]:
-        if self._tools is None:
+    def _list(self) -> None:
+        if not self._tools:
             self._tools = {str(listed.get("name")): listed for listed in self.session.list_tools()}
+
+    def _schema(self, tool: str) -> dict[str, Any]:
+        self._list()
         if tool not in self._tools:
             raise Blocked(f"the MCP resource lists no tool {tool}", unblock="an MCP resource with the six PDPP tools")
         schema = self._tools[tool].get("inputSchema")

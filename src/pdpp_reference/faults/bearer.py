@@ -413,6 +413,41 @@ def _asked_stream(answer: Answered) -> str | None:
         return None
 
 
+def _called(answer: Answered) -> str | None:
+    try:
+        return str(json.loads(answer.request_body)["params"]["name"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _tell_instead(answer: Answered, told: dict[str, object]) -> None:
+    text = {"type": "text", "text": json.dumps(told)}
+    answer.update(result={"content": [text], "structuredContent": told, "isError": False})
+
+
+@declared.altering(MCP, "Only the reading of records is bounded to the granted streams; other tools are not.", "PRO-05")
+def other_tools_not_enforced(answer: Answered) -> None:
+    if _called(answer) != "query_records" and b"stream_not_allowed" in answer.body:
+        _tell_instead(answer, {"value": 3})
+
+
+@declared.altering(MCP, "One field of a record is read whether it was granted or not.", "PRO-05")
+def single_field_not_enforced(answer: Answered) -> None:
+    if _called(answer) == "read_record_field" and b"field_not_granted" in answer.body:
+        field = json.loads(answer.request_body)["params"]["arguments"]["field"]
+        records = [record for source in load_catalogue().sources for s in source.streams for record in s.records]
+        _tell_instead(answer, {"values": [record[field] for record in records if field in record]})
+
+
+@declared.altering(MCP, "A count counts what lies outside the granted time, too.", "PRO-05")
+def count_not_enforced(answer: Answered) -> None:
+    if _called(answer) == "aggregate" and b"value" in answer.body:
+        stream = _asked_stream(answer)
+        streams = {s.name: s for source in load_catalogue().sources for s in source.streams}
+        if stream in streams:
+            _tell_instead(answer, {"value": len(streams[stream].records)})
+
+
 @declared.altering(MCP, "A refusal tells whether the stream exists.", "PRO-05")
 def refusal_tells_what_exists(answer: Answered) -> None:
     names = {stream.name for source in load_catalogue().sources for stream in source.streams}
