@@ -410,11 +410,6 @@ def resource_has_a_name(judge: Judgement, document: Document) -> None:
     checks.has_a_name(judge, document)
 
 
-@then("what the agent discovery of both resources speaks of is the same in both")
-def both_tell_agents_the_same(judge: Judgement, run: Run) -> None:
-    checks.resources_tell_the_same(judge, run.discovery)
-
-
 @then("it carries a warning")
 def carries_warning(judge: Judgement, block: Mapping[str, Any]) -> None:
     warning = block.get("warning")

@@ -203,16 +203,12 @@ Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding 
       Then what <block> says of issuer, resource and endpoints is what the authorization server metadata says
 
       Examples:
-        | block                                |
-        | the authorization-code setup         |
-        | the device-code setup                |
-        | the owner-agent onboarding           |
-
-    @MET-18
-    Scenario: Both resources tell agents the same
-      Given the protected resource metadata of the root resource
-      And the agent discovery of the MCP resource
-      Then what the agent discovery of both resources speaks of is the same in both
+        | block                                                       |
+        | the authorization-code setup                                |
+        | the device-code setup                                       |
+        | the authorization-code setup, as the root resource tells it |
+        | the device-code setup, as the root resource tells it        |
+        | the owner-agent onboarding                                  |
 
     @ASM-18
     Scenario: The two servers name each other

@@ -238,9 +238,11 @@ def names_mcp_resource(judge: Judgement, found: Discovery, value: Any, what: str
 
 def authorization_block(found: Discovery, name: str) -> Mapping[str, Any]:
     """Return one block of ``pdpp_agent_discovery.mcp.authorization``; empty where it is absent."""
-    mcp = found.agent_discovery.get("mcp")
-    authorization = mcp.get("authorization") if isinstance(mcp, dict) else None
-    block = authorization.get(name) if isinstance(authorization, dict) else None
+    return _authorization_block(found.agent_discovery, name)
+
+
+def _authorization_block(discovery: Any, name: str) -> Mapping[str, Any]:
+    block = member_of(discovery, f"mcp.authorization.{name}") if isinstance(discovery, dict) else None
     return block if isinstance(block, dict) else {}
 
 
@@ -296,36 +298,12 @@ def has_a_name(judge: Judgement, document: Document) -> None:
     judge.that(isinstance(name, str) and bool(name.strip()), "resource_name", repr(name)[:80])
 
 
-def resources_tell_the_same(judge: Judgement, found: Discovery) -> None:
-    """What the agent discovery of both resources speaks of is the same in both; either may tell more than the other.
-
-    Raises:
-        NotApplicable: one of the resources has no such block.
-    """
-    blocks = [
-        document.content.get("pdpp_agent_discovery") for document in (found.mcp_resource_metadata, found.root_resource)
-    ]
-    ours, roots = (block if isinstance(block, dict) else {} for block in blocks)
-    if not ours or not roots or found.mcp_resource_metadata.url == found.root_resource.url:
-        raise NotApplicable("there are not two resources with an agent discovery block each")
-    judged = 0
-    for name, value in _told_by_both(ours, roots):
-        judged += 1
-        judge.equal(member_of(roots, name), value, f"the root resource's {name}")
-    judge.that(judged > 0, "something that both speak of", f"{judged} members")
-
-
-def _told_by_both(one: Mapping[str, Any], other: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    for name in one.keys() & other.keys():
-        if isinstance(one[name], dict) and isinstance(other[name], dict):
-            yield from _told_by_both(one[name], other[name], f"{before}{name}.")
-        else:
-            yield f"{before}{name}", one[name]
-
-
 def _names(value: Any) -> list[str]:
     """A list of names, in an order that does not matter."""
     return sorted(str(name) for name in value) if isinstance(value, list) else []
+
+
+BY_ROOT = ", as the root resource tells it"
 
 
 def block_of(found: Discovery, what: str) -> Mapping[str, Any]:
@@ -340,7 +318,13 @@ def block_of(found: Discovery, what: str) -> Mapping[str, Any]:
         if not block:
             raise NotApplicable("the root resource carries no owner-agent onboarding block, which may be left out")
         return block
-    name = {"the authorization-code setup": "authorization_code_pkce", "the device-code setup": "device_code"}[what]
+    setup = what.removesuffix(BY_ROOT)
+    name = {"the authorization-code setup": "authorization_code_pkce", "the device-code setup": "device_code"}[setup]
+    if what != setup:
+        block = _authorization_block(found.root_resource.content.get("pdpp_agent_discovery"), name)
+        if not block:
+            raise NotApplicable(f"the root resource does not tell agents of {name}, which it may leave out")
+        return block
     block = authorization_block(found, name)
     if not block:
         raise Unmet(f"{name} in the agent discovery", "absent")

@@ -191,3 +191,15 @@ _entries(
     "A retention may say anything.",
     lambda e: {name: value for name, value in e.items() if name != "retention"},
 )
+
+
+def _is_odd(entry: Entry) -> bool:
+    source, streams, purpose = entry.get("source", {}), entry.get("streams", []), entry.get("purpose_code", "")
+    return not (isinstance(source, dict) and isinstance(streams, list) and isinstance(purpose, str))
+
+
+_entries(
+    "rar_wrong_json_type_ok",
+    "A member of the wrong JSON type is read as if it was left out.",
+    lambda e: _everything() if _is_odd(e) else e,
+)

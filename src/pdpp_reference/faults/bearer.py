@@ -413,6 +413,30 @@ def _asked_stream(answer: Answered) -> str | None:
         return None
 
 
+def _without_end(detail: AuthorizationDetail) -> AuthorizationDetail:
+    open_ended = [
+        stream if stream.time_range is None else replace(stream, time_range=replace(stream.time_range, until=None))
+        for stream in detail.streams
+    ]
+    return replace(detail, streams=tuple(open_ended))
+
+
+@declared.replacing("The MCP server serves records after the end of the granted time.", "PRO-05")
+def time_end_not_enforced_rs(parts: Collaborators) -> None:
+    parts.bearer_check = _Widened(parts, _without_end)
+
+
+@declared.replacing("The MCP server serves every stream to a package.", "PRO-05")
+def package_not_enforced_rs(parts: Collaborators) -> None:
+    class _EverythingForPackages(BearerCheck):
+        def at_mcp(self, headers: Headers) -> AccessToken:
+            token = super().at_mcp(headers)
+            everything = _everything(parts.catalogue, token, parts.settings.mcp_resource)
+            return token if token.package_id is None else everything
+
+    parts.bearer_check = _EverythingForPackages(parts.settings, parts.access_tokens)
+
+
 def _called(answer: Answered) -> str | None:
     try:
         return str(json.loads(answer.request_body)["params"]["name"])

@@ -319,3 +319,11 @@ def trace_on_deep_nesting(answer: Answered) -> None:
 def retention_refused(answer: Answered) -> None:
     if answer.status == 200 and '"retention"' in answer.form.get("authorization_details", ""):
         answer.status, answer.members = 400, {"error": "invalid_authorization_details"}
+
+
+@declared.altering(
+    ENDPOINT, "All streams of a source cannot be asked for by the one name that stands for them.", "CHG-11"
+)
+def all_streams_refused(answer: Answered) -> None:
+    if answer.status == 200 and '"*"' in answer.form.get("authorization_details", ""):
+        answer.status, answer.members = 400, {"error": "invalid_authorization_details"}

@@ -70,6 +70,18 @@ _says(
     said=lambda members: {**members, "exp": 2 * members["exp"] - members["iat"]},
 )
 _says(
+    "introspect_times_ahead",
+    "Introspection dates every token to tomorrow.",
+    "INT-08",
+    said=lambda members: {**members, "iat": members["iat"] + 86_400, "exp": members["exp"] + 86_400},
+)
+_says(
+    "introspect_other_issuer",
+    "Introspection names another issuer.",
+    "INT-08",
+    said=lambda members: {**members, "iss": f"{members['iss']}/other"},
+)
+_says(
     "introspect_details_missing",
     "Introspection does not tell the authorization details.",
     "INT-08",

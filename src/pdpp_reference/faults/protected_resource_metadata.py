@@ -282,6 +282,41 @@ def onboarding_without_streams(document: Document) -> None:
     del document["pdpp_owner_agent_onboarding"]["streams_endpoint"]
 
 
+@declared.rewriting(ROOT_METADATA_PATH, "Owner-agent onboarding does not say where to ask for codes.", "MET-17")
+def onboarding_without_endpoint(document: Document) -> None:
+    del document["pdpp_owner_agent_onboarding"]["device_authorization_endpoint"]
+
+
+@declared.rewriting(MCP_METADATA_PATH, "Only the root resource tells agents how to get access.", "MET-13")
+def agents_told_by_root_alone(document: Document) -> None:
+    del document["pdpp_agent_discovery"]
+
+
+@declared.rewriting(MCP_METADATA_PATH, "The code flow is told without its endpoint.", "MET-14")
+def code_flow_without_endpoint(document: Document) -> None:
+    del _block(document, "authorization_code_pkce")["authorization_endpoint"]
+
+
+@declared.rewriting(MCP_METADATA_PATH, "The device flow is told without the endpoint that gives the token.", "MET-15")
+def device_flow_without_endpoint(document: Document) -> None:
+    del _block(document, "device_code")["token_endpoint"]
+
+
+@declared.rewriting(ROOT_METADATA_PATH, "The root resource tells agents another token endpoint.", "MET-18")
+def root_disagrees(document: Document) -> None:
+    _block(document, "device_code")["token_endpoint"] += "2"
+
+
+@declared.rewriting(ROOT_METADATA_PATH, "The root resource takes bearers in the query.", "PRM-14")
+def root_query_method(document: Document) -> None:
+    document["bearer_methods_supported"] = ["query"]
+
+
+@declared.rewriting(ROOT_METADATA_PATH, "The root resource has no name.", "PRM-12")
+def root_without_name(document: Document) -> None:
+    del document["resource_name"]
+
+
 @declared.rewriting(MCP_METADATA_PATH, "The code flow is told another authorization endpoint.", "MET-18")
 def code_flow_disagrees(document: Document) -> None:
     _block(document, "authorization_code_pkce")["authorization_endpoint"] += "2"

@@ -26,6 +26,8 @@ from pdpp_reference.storage.tables import tokens
 
 declared = Declared()
 
+_INTROSPECTION_DISAGREES = "Introspection tells what was granted, and so something else."
+
 
 def _with_token(answer: Answered) -> bool:
     return "access_token" in answer.members
@@ -62,6 +64,29 @@ def token_lives_a_month(answer: Answered) -> None:
 @declared.altering(ENDPOINT, "The authorization details are not returned.", "TOK-07")
 def rar_not_returned(answer: Answered) -> None:
     answer.drop("authorization_details")
+
+
+@declared.altering(
+    ENDPOINT,
+    "The limits of what was granted are not returned.",
+    "TOK-07",
+    "INT-08",
+    why=_INTROSPECTION_DISAGREES,
+)
+def limits_untold(answer: Answered) -> None:
+    if _with_token(answer) and "authorization_details" in answer.members:
+        details = answer.members["authorization_details"]
+        named = [{**entry, "streams": [{"name": s["name"]} for s in entry["streams"]]} for entry in details]
+        answer.update(authorization_details=named)
+
+
+@declared.altering(
+    ENDPOINT, "Everything is said to be granted for another purpose.", "TOK-07", "INT-08", why=_INTROSPECTION_DISAGREES
+)
+def purpose_exchanged(answer: Answered) -> None:
+    if _with_token(answer) and "authorization_details" in answer.members:
+        details = answer.members["authorization_details"]
+        answer.update(authorization_details=[{**e, "purpose_code": "https://pdpp.dev/purpose/other"} for e in details])
 
 
 @declared.altering(ENDPOINT, "The access token is told twice.", "TOK-05")
