@@ -148,7 +148,7 @@ Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding 
       And under device_code it requires client_id, resource and authorization_details
       And under device_code it leads to the device_authorization_endpoint
       And under device_code it leads to the token_endpoint
-      And under device_code it names the authorization details type that the server supports
+      And under device_code it names a type of authorization details
 
     @MET-16
     Scenario: The owner agent's device flow stands apart
