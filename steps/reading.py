@@ -147,6 +147,11 @@ def no_tool_tells_field(judge: Judgement, narrow: checks.Narrow, asked: other_to
     other_tools.judge_field_untold(judge, narrow, asked)
 
 
+@then("the schema names the field less often than to a client that was granted it")
+def schema_leaves_field_out(judge: Judgement, run: Run, narrow: checks.Narrow) -> None:
+    checks.judge_schema_without_field(judge, run, narrow)
+
+
 @then("counting the stream counts the granted records alone")
 def counts_are_bounded(judge: Judgement, run: Run, narrow: checks.Narrow) -> None:
     other_tools.judge_counts(judge, run, narrow)

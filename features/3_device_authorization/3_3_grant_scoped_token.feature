@@ -152,6 +152,12 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
       Given a client token for one stream within part of its time
       Then counting the stream counts the granted records alone
 
+    @PRO-05 @negative
+    Scenario: The schema does not tell of a field that was left out
+      Given a client token for one stream with one of its fields left out
+      And the client reads the granted stream
+      Then the schema names the field less often than to a client that was granted it
+
     @PRO-05
     Scenario: The schema tells no more than was granted
       Given a client token for one stream

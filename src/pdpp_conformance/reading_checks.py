@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -223,6 +223,35 @@ def judge_schema(judge: Judgement, run: Run, result: ToolResult) -> None:
     judge.that(
         granted in names and not extra, f"{granted} alone", f"{granted if granted in names else 'not it'}, {extra}"
     )
+
+
+def judge_schema_without_field(judge: Judgement, run: Run, narrow: Narrow) -> None:
+    """The schema names a field that was left out less often than where it was granted; words of its own may be alike.
+
+    Raises:
+        NotApplicable: it names no fields at all.
+    """
+    whole, bounded = (
+        _times_named(narrow.left_out, one.schema()) for one in (reader(run, run.client_token()), narrow.reader)
+    )
+    if not whole:
+        raise NotApplicable("the schema does not name the fields of a stream")
+    judge.that(bounded < whole, f"{narrow.left_out} named less often than {whole} times", f"{bounded} times")
+
+
+def _times_named(word: str, schema: ToolResult) -> int:
+    return sum(1 for name in _words_in(schema.structured) if name == word)
+
+
+def _words_in(value: Any) -> Iterator[str]:
+    """Yield every member name and every text in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for member in members:
+        yield from _words_in(member)
 
 
 def official_client(run: Run, token: TokenResponse, era: str, *, plain: bool = False) -> SdkSmoke:

@@ -486,6 +486,20 @@ def refusal_message_tells_what_exists(answer: Answered) -> None:
         answer.body = answer.body.replace(b"no stream of that name is within what was granted", b"no such stream")
 
 
+@declared.altering(MCP, "The schema describes every field of a granted stream, granted or not.", "PRO-05")
+def schema_tells_all_fields(answer: Answered) -> None:
+    result = answer.members.get("result")
+    if (
+        _called(answer) == "schema"
+        and isinstance(result, dict)
+        and "streams" in (result.get("structuredContent") or {})
+    ):
+        streams = {stream.name: stream for source in load_catalogue().sources for stream in source.streams}
+        for told in result["structuredContent"]["streams"]:
+            told["fields"] = [{"name": field.name} for field in streams[told["name"]].fields]
+        answer.update(result=result)
+
+
 @declared.altering(MCP, "The schema names streams that were not granted.", "PRO-05")
 def schema_tells_all_streams(answer: Answered) -> None:
     try:
