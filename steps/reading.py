@@ -67,8 +67,7 @@ def reads_another(run: Run, token: TokenResponse) -> ToolResult:
 
 @when("the client reads a stream that is in neither grant", target_fixture="refusal")
 def reads_beyond_package(run: Run, token: TokenResponse) -> ToolResult:
-    granted = [stream["name"] for entry in run.two_sources() for stream in entry["streams"]]
-    return checks.reader(run, token).query(checks.another_stream(run, *granted))
+    return checks.reader(run, token).query(checks.stream_beyond_package(run))
 
 
 @when("the client reads the stream that the owner left out", target_fixture="refusal")

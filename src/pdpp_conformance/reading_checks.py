@@ -80,6 +80,15 @@ def another_stream(run: Run, *granted: str) -> str:
     return names[0]
 
 
+def stream_beyond_package(run: Run) -> str:
+    """Return the name of a stream that exists and is in none of a package's grants.
+
+    Raises:
+        Blocked: none is known.
+    """
+    return another_stream(run, *(stream["name"] for entry in run.two_sources() for stream in entry["streams"]))
+
+
 def _whole_stream(run: Run) -> list[Record]:
     """Read the first stream whole, as the run's client token may."""
     result = reader(run, run.client_token()).query(run.offer().first_stream()[1].name)
