@@ -394,10 +394,10 @@ def setup_leads_to(judge: Judgement, run: Run, name: str, endpoint: str) -> None
     checks.secure_url(judge, block.get(endpoint), f"{name}: {endpoint}", query=True)
 
 
-@then(parsers.re(r"under (?P<name>\w+) it names a type of authorization details"))
-def setup_names_type(judge: Judgement, run: Run, name: str) -> None:
-    named = checks.authorization_block(run.discovery, name).get("authorization_details_type")
-    judge.that(isinstance(named, str) and bool(named), f"{name}: authorization_details_type", repr(named)[:80])
+@then(parsers.re(r"under (?P<name>\w+) it names its (?P<member>\w+)"))
+def setup_names_its(judge: Judgement, run: Run, name: str, member: str) -> None:
+    named = checks.authorization_block(run.discovery, name).get(member)
+    judge.that(isinstance(named, str) and bool(named), f"{name}: {member}", repr(named)[:80])
 
 
 @then("it leads to where an owner agent asks, where the owner approves, and where the token is got and used")

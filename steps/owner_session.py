@@ -87,6 +87,11 @@ def revokes_grant(run: Run) -> None:
     grants.revoke(run)
 
 
+@then("the list of grants does not offer to revoke it any more")
+def not_offered_again(judge: Judgement, run: Run, grant: grants.Granted) -> None:
+    grants.judge_not_offered(judge, run, grant)
+
+
 @then(parsers.re(r"(?P<what>the (?:access|refresh) token.*) is worth nothing any more"))
 def token_is_worthless(judge: Judgement, run: Run, grant: grants.Granted, what: str) -> None:
     grants.judge_dead(judge, run, grant, what)

@@ -135,6 +135,7 @@ Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding 
         | resource_parameter | required |
       And under authorization_code_pkce it names the MCP resource
       And under authorization_code_pkce it leads to the authorization_endpoint
+      And under authorization_code_pkce it names its flow
 
     @MET-15
     Scenario: Headless agents are told of grant-scoped device authorization
@@ -148,7 +149,7 @@ Feature: Protected resource metadata keeps MCP setup and owner-agent onboarding 
       And under device_code it requires client_id, resource and authorization_details
       And under device_code it leads to the device_authorization_endpoint
       And under device_code it leads to the token_endpoint
-      And under device_code it names a type of authorization details
+      And under device_code it names its authorization_details_type
 
     @MET-16
     Scenario: The owner agent's device flow stands apart

@@ -82,6 +82,12 @@ Feature: The owner's session begins, leads on and ends safely
       Then the grant is listed with a way to revoke it
 
     @REV-08
+    Scenario: A grant that the owner has revoked is not offered for it again
+      Given a grant whose token works
+      When the owner revokes the grant in the list of grants
+      Then the list of grants does not offer to revoke it any more
+
+    @REV-08
     Scenario Outline: Once the owner has revoked a grant, <what> is dead
       Given a grant whose token works
       When the owner revokes the grant in the list of grants

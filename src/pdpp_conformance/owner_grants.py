@@ -115,7 +115,7 @@ def _button_of(page: HtmlPage, identifiers: Sequence[str], run: Run, *, surely: 
     buttons = named([*page.buttons, *page.links], run.target.approver.revoke)
     for identifier in identifiers:
         for choice in buttons:
-            if identifier in choice.form.url or identifier in dict(choice.pairs).values():
+            if _bears(choice, [identifier]):
                 return choice
         chosen = [] if surely and len(buttons) < 2 else _closest(page, identifier, run)
         if len(chosen) == 1:
@@ -216,6 +216,24 @@ def judge_listed(judge: Judgement, listed: Listed) -> None:
         "the grant in the owner's list, with a way to revoke it",
         f"{listed.page.summary}, {'with' if listed.button else 'without'} it",
     )
+
+
+def judge_not_offered(judge: Judgement, run: Run, grant: Granted) -> None:
+    """The owner's list has no button any more that would revoke the grant: it tells what is in force.
+
+    Raises:
+        NotApplicable: the button did not bear what names the grant, and cannot be told from another grant's.
+    """
+    before = listed_while_good(run).button
+    if before is None or not _bears(before, grant.identifiers):
+        raise NotApplicable("the button that revokes a grant does not bear its name, and could be any grant's")
+    after = find(run, grant.identifiers, surely=True).button
+    offered = after is not None and _bears(after, grant.identifiers)
+    judge.that(not offered, "no way to revoke the grant again", "a button for it" if offered else "none")
+
+
+def _bears(button: Choice, identifiers: Sequence[str]) -> bool:
+    return any(name in button.form.url or name in dict(button.pairs).values() for name in identifiers)
 
 
 def judge_dead(judge: Judgement, run: Run, grant: Granted, what: str) -> None:

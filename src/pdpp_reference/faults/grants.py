@@ -54,6 +54,16 @@ def revoke_one_kills_all(parts: Collaborators) -> None:
     parts.grant_revocation = _RevokesAll(parts.store, parts.grants, parts.tokens)
 
 
+class _NeverEnded(Grants):
+    def of_owner(self, connection: Connection, subject_id: str) -> tuple[Grant, ...]:
+        return tuple(replace(grant, revoked_at=None) for grant in super().of_owner(connection, subject_id))
+
+
+@declared.replacing("The owner's list shows a revoked grant as if it was in force.", "REV-08")
+def revoked_grant_listed(parts: Collaborators) -> None:
+    parts.grants = _NeverEnded(parts.clock)
+
+
 class _RefreshOutlivesGrant(Tokens):
     def is_active(self, connection: Connection, token: IssuedToken) -> bool:
         unspent = token.use == "refresh" and token.revoked_at is None and not token.rotated

@@ -297,6 +297,11 @@ def code_flow_without_endpoint(document: Document) -> None:
     del _block(document, "authorization_code_pkce")["authorization_endpoint"]
 
 
+@declared.rewriting(MCP_METADATA_PATH, "The code flow is told without its name.", "MET-14")
+def code_flow_unnamed(document: Document) -> None:
+    del _block(document, "authorization_code_pkce")["flow"]
+
+
 @declared.rewriting(MCP_METADATA_PATH, "The device flow is told without the endpoint that gives the token.", "MET-15")
 def device_flow_without_endpoint(document: Document) -> None:
     del _block(document, "device_code")["token_endpoint"]

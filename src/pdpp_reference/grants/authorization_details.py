@@ -92,10 +92,6 @@ class AuthorizationDetail:
             written["retention"] = dict(self.retention)
         return written
 
-    def stream(self, name: str) -> StreamAccess | None:
-        """Return the access to the stream called ``name``, if the entry has it."""
-        return next((stream for stream in self.streams if stream.name == name), None)
-
     def narrowed_to(self, kept: frozenset[str]) -> AuthorizationDetail:
         """Return the entry with only the streams whose names are in ``kept``."""
         return replace(self, streams=tuple(stream for stream in self.streams if stream.name in kept))
