@@ -14,7 +14,7 @@ from pdpp_conformance.setup_at_target import Asking, Ended, set_up
 
 @given("the setup client comes by a credential where nothing is odd")
 def connects(run: Run) -> None:
-    checks.require_connected(checks.played(run, "a server that does nothing odd"))
+    checks.require_connected(checks.played(run, checks.PLAIN))
 
 
 @when(parsers.re(r"the setup client meets (?P<play>.+)"), target_fixture="play")

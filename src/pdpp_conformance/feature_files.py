@@ -63,14 +63,17 @@ class ScenarioFacts:
         template = feature.scenarios[item.originalname]
         params = item.callspec.params if hasattr(item, "callspec") else {}
         example = cast(dict[str, str], params.get("_pytest_bdd_example", {}))
+        rendered = template.render(example)
         self.feature_path = _relative(item.path, root)
         self.feature_name = feature.name or self.feature_path
         self.feature_text = feature.description.strip()
-        self.name = template.render(example).name if example else template.name
+        self.name = rendered.name
         if example and self.name == template.name:
             self.name = f"{template.name} [{', '.join(example.values())}]"
         self.id = f"{self.feature_path}::{self.name}"
         self.tags = tags_of(feature, template)
+        self.steps = [step.name for step in rendered.steps]
+        """The texts of its steps."""
         self.requirement_ids = [tag for tag in self.tags if re.fullmatch(r"[A-Z]{3}-\d{2}", tag)]
         """The requirements that the scenario judges."""
 

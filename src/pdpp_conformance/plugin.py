@@ -341,18 +341,24 @@ class Session:
         from pdpp_conformance.setup_client_checks import begin_playing
 
         assert self._run is not None
-        begin_playing(self._run)
+        begin_playing(self._run, self._steps())
 
     def _begin_fuzzing(self) -> None:
         from pdpp_conformance.fuzzing.job import Wish, begin_fuzzing
+        from pdpp_conformance.fuzzing.words import wanted_of
 
         assert self._run is not None
         if self._judged_again is not None:
             return  # what generated requests found is in no record
         option = self._config.getoption
         seconds = option("fuzz_seconds")
-        wish = Wish(option("fuzz_examples"), self.seed, None if seconds is None else float(seconds))
+        wanted = wanted_of(self._steps())
+        wish = Wish(option("fuzz_examples"), self.seed, None if seconds is None else float(seconds), wanted)
         begin_fuzzing(self._run, wish)
+
+    def _steps(self) -> list[str]:
+        """Return the texts of the steps that the run has."""
+        return [step for facts in self._selected for step in facts.steps]
 
     def _declare_window(self, target: Target) -> None:
         """Open the verification window, before the first request and before anything of an earlier run is removed."""

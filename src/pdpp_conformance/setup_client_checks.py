@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -18,6 +18,9 @@ from pdpp_conformance.verdict import Blocked, Conclusion, NotApplicable
 if TYPE_CHECKING:
     from pdpp_conformance.run import Run
 
+PLAIN = "a server that does nothing odd"
+"""The play that a client has to come through before others tell anything."""
+_MEETS = re.compile(r"^the setup client meets ")
 TOLERANCE_SECONDS = 0.05
 """What two clocks may differ in where the client's time is the machine's."""
 DEFAULT_INTERVAL_SECONDS = 5.0
@@ -44,10 +47,11 @@ def played(run: Run, name: str) -> Played:
     return bench.play(name)
 
 
-def begin_playing(run: Run) -> None:
-    """Let the plays begin beside what is judged meanwhile."""
+def begin_playing(run: Run, steps: Iterable[str]) -> None:
+    """Let the plays begin, beside what is judged meanwhile, that are named in the steps of the run's scenarios."""
+    named = {_MEETS.sub("", step) for step in steps}
     with suppress(Conclusion):  # the scenario that asks will tell
-        _bench_of(run).begin()
+        _bench_of(run).begin(named | {PLAIN})
 
 
 def _bench_of(run: Run) -> Bench:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,21 +91,16 @@ class Bench:
         self._playing: dict[str, Future[Played]] = {}
         self._over = False
 
-    def begin(self, first: str | None = None) -> None:
-        """Let every play begin, unless they have.
-
-        Args:
-            first: the play that is waited for.
-        """
-        if self._playing:
-            return
-        for number, name in enumerate(sorted(self.plays, key=lambda name: name != first)):
-            folder = Path(self._folder.name) / str(number)
-            self._playing[name] = self._pool.submit(self._play, self.plays[name], folder)
+    def begin(self, names: Iterable[str]) -> None:
+        """Let these plays begin, those that take the longest first; those that have begun go on."""
+        wanted = frozenset(names)
+        for number, (name, play) in enumerate(self.plays.items()):
+            if name in wanted and name not in self._playing:
+                self._playing[name] = self._pool.submit(self._play, play, Path(self._folder.name) / str(number))
 
     def play(self, name: str) -> Played:
-        """Return what was seen of a play; at the first call all of them begin, this one first."""
-        self.begin(name)
+        """Return what was seen of a play; it begins now unless it has."""
+        self.begin([name])
         return self._playing[name].result()
 
     def stop(self) -> None:

@@ -19,7 +19,7 @@ class Assignment:
     folder: Path
     """Where the journal of a run on a URL lies."""
     examples: int
-    """Requests that each generator makes for each endpoint; with 0 none are made."""
+    """Requests that each generator makes for each endpoint."""
     seed: int
     endpoint_seconds: float
     """After how long an endpoint has had enough."""
@@ -27,6 +27,8 @@ class Assignment:
     """After how long all of it has."""
     flow_runs: int = 0
     """Sequences of acts that the flow is taken through."""
+    only: frozenset[str] | None = None
+    """The operations to fuzz, where not all are."""
 
 
 @dataclass(frozen=True)

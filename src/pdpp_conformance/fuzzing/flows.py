@@ -16,11 +16,9 @@ from pdpp_conformance.fuzzing.flow_model import FlowModel
 from pdpp_conformance.fuzzing.parties import Parties, Seen
 from pdpp_conformance.fuzzing.paths import beaten_paths
 from pdpp_conformance.fuzzing.properties import Judged, judged_in
+from pdpp_conformance.fuzzing.words import FLOW
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Blocked, Conclusion
-
-FLOW = "flow"
-"""What stands in place of an endpoint's name."""
 
 SHRINKING_RUNS = 60
 """How many times a found sequence is tried again to make it shorter."""

@@ -11,6 +11,7 @@ from pdpp_conformance.cleanup import Residue
 from pdpp_conformance.fuzzing.assignment import Assignment, Report, joined
 from pdpp_conformance.fuzzing.case import write_cases
 from pdpp_conformance.fuzzing.process import FuzzingProcess
+from pdpp_conformance.fuzzing.words import FLOW
 from pdpp_conformance.journal import JournalError, discard
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.target import Target
@@ -51,6 +52,8 @@ class Wish:
     examples: int | None = None
     seed: int = 1
     endpoint_seconds: float | None = None
+    only: frozenset[str] | None = None
+    """What is to be fuzzed, by the names of operations and :data:`FLOW`; ``None`` for all there is."""
 
 
 def assigned_to(target: Target, wish: Wish, report_dir: Path) -> Assignment:
@@ -76,6 +79,8 @@ def assigned_to(target: Target, wish: Wish, report_dir: Path) -> Assignment:
         seconds = BUNDLED_SECONDS if bundled else ENDPOINT_SECONDS
     owner = replace(target.approver, kind="http" if target.approver.kind in ("browser", "http") else "none")
     flow_runs = _flow_runs(examples) if bundled else target.limits.flow_runs
+    if wish.only is not None and FLOW not in wish.only:
+        flow_runs = 0
     budget = examples * _GENERATORS_AND_ENDPOINTS + _CORNERS + _REQUESTS_FOR_PARTIES + flow_runs * _REQUESTS_OF_A_FLOW
     return Assignment(
         target=replace(target, approver=owner, limits=replace(target.limits, requests=None if bundled else budget)),
@@ -85,6 +90,7 @@ def assigned_to(target: Target, wish: Wish, report_dir: Path) -> Assignment:
         endpoint_seconds=seconds,
         whole_seconds=(BUNDLED_SECONDS if bundled else WHOLE_SECONDS) * max(1.0, examples / DEFAULT_EXAMPLES),
         flow_runs=flow_runs,
+        only=wish.only,
     )
 
 
@@ -96,9 +102,10 @@ def shared_out(assigned: Assignment) -> Sequence[Assignment]:
     """Return what each of several processes is to do: at the bundled server, which each has for itself, one makes the
     generated requests and another the flows; a deployment, with its limits, is one process's.
     """
-    if assigned.target.base_url is not None or not assigned.examples or not assigned.flow_runs:
+    requests_wanted = assigned.only is None or bool(assigned.only - {FLOW})
+    if assigned.target.base_url is not None or not requests_wanted or not assigned.flow_runs:
         return [assigned]
-    return [replace(assigned, flow_runs=0), replace(assigned, examples=0)]
+    return [replace(assigned, flow_runs=0), replace(assigned, only=frozenset({FLOW}))]
 
 
 class FuzzingJob:

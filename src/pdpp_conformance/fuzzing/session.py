@@ -120,13 +120,15 @@ class Fuzzing:
             cut_short=list(self.cut_short),
         )
 
-    def everywhere(self, only: Collection[str] = ()) -> None:
+    def everywhere(self, only: Collection[str] | None = None) -> None:
         """Fuzz every operation that the metadata advertises.
 
         Args:
             only: the operations to fuzz, where not all are.
         """
-        operations = [one for one in operations_of(self._run.discovery) if not only or one.name in only]
+        operations = [one for one in operations_of(self._run.discovery) if only is None or one.name in only]
+        if not operations:
+            return
         self._values = values_of(self._run)
         for name, generators in generators_of(operations).items():
             operation = next(one for one in operations if one.name == name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 RULES: Mapping[str, tuple[str, str]] = {
     "with no fault of its own": ("ERR-01", "400, or the status that the error code has; never 5xx"),
@@ -66,3 +67,20 @@ ENDPOINTS: Mapping[str, str] = {
     "the endpoint that revokes a grant": "revocation of a grant",
 }
 """The operations of schemas/openapi.yaml, in the words of the scenarios."""
+
+FLOW = "flow"
+"""What stands in place of an endpoint's name."""
+
+_SENT = re.compile(r"^(the .+) is sent requests of every form$")
+_ACTED = "the parties of a flow act in every order"
+
+
+def wanted_of(steps: Iterable[str]) -> frozenset[str]:
+    """Return the operations that are to be fuzzed where scenarios have these steps, and :data:`FLOW` for flows."""
+    wanted = set()
+    for step in steps:
+        if step == _ACTED:
+            wanted.add(FLOW)
+        elif sent := _SENT.match(step):
+            wanted.add(ENDPOINTS[sent[1]])
+    return frozenset(wanted)

@@ -69,8 +69,7 @@ def _fuzz(run: Run, assigned: Assignment) -> Report:
     )
     problem = None
     try:
-        if assigned.examples:
-            fuzzing.everywhere()
+        fuzzing.everywhere(assigned.only)
         # Last, as they move the clock by days.
         flows.everyone()
     except KeyboardInterrupt:
