@@ -28,10 +28,14 @@ from pytest_bdd.feature import get_feature
 from pdpp_conformance.feature_files import ScenarioFacts, scenario_items
 from pdpp_conformance.run import Run
 from pdpp_conformance.target import read_target
+from pdpp_conformance.verdict import Excluded, Verdict
+from tests import forked_modules
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN_SECONDS = 600.0
 """What one run of the specification may take."""
+RED_VERDICTS = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INFO})
+"""What a requirement that is not met is called, by its level."""
 SEED = 1
 """Every run draws the same random values, so that two give the same verdicts."""
 
@@ -47,6 +51,7 @@ class Plan:
         approver: who plays the owner.
         change: changes the process of the run before it begins.
         stop_at_first: whether the first requirement that is not met ends it.
+        until_red: requirements of which no more scenarios are run once one of them has found it unmet.
     """
 
     name: str
@@ -55,6 +60,7 @@ class Plan:
     approver: str = "browser"
     change: Callable[[], None] = lambda: None
     stop_at_first: bool = False
+    until_red: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,7 @@ class _Forking:
             facts = {item.nodeid: ScenarioFacts(item, ROOT) for item in scenarios}
             _look_steps_up_once(session, scenarios)
             _rehearse(self._folder)
+            forked_modules.prepare()
             self._waiting.extend(self._planned([*facts.values()]))
             gc.collect()
             gc.freeze()
@@ -170,7 +177,8 @@ class _Forking:
         pid, ended = os.waitpid(-1, os.WNOHANG)
         if pid in self._running:
             plan, _ = self._running.pop(pid)
-            self._waiting.extend(self._told(self._finished(plan, os.waitstatus_to_exitcode(ended))))
+            following = [*self._told(self._finished(plan, os.waitstatus_to_exitcode(ended)))]
+            self._waiting.extendleft(reversed(following))  # what begins late ends alone
             return
         for running, (_, ends) in self._running.items():
             if time.monotonic() > ends:
@@ -208,7 +216,28 @@ class _Forking:
         session.items[:] = [
             item for item in session.items if item.nodeid in facts and facts[item.nodeid].id in plan.scenarios
         ]
+        session.config.pluginmanager.register(_UntilRed(plan.until_red, facts))
         session.config.hook.pytest_collection_finish(session=session)
+        forked_modules.fork_for(frozenset(tag for item in session.items for tag in facts[item.nodeid].tags))
+
+
+class _UntilRed:
+    """Leaves scenarios out that can add nothing: all of whose requirements are known to be unmet."""
+
+    def __init__(self, rows: frozenset[str], facts: Mapping[str, ScenarioFacts]) -> None:
+        self._rows = rows
+        self._facts = facts
+        self._red: set[str] = set()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> None:
+        rows = self._facts[item.nodeid].requirement_ids
+        if rows and self._red.issuperset(rows):
+            raise Excluded("what it judges is known to be unmet")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if getattr(report, "verdict", None) in RED_VERDICTS:
+            self._red |= self._rows.intersection(self._facts[report.nodeid].requirement_ids)
 
 
 def _rehearse(folder: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import ssl
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -17,6 +15,7 @@ from argon2 import PasswordHasher
 
 from pdpp_conformance.client_bench.terminal import Shown
 from pdpp_conformance.document_host import HOST, LOOPBACK, DocumentHost
+from pdpp_conformance.own_process import start_module
 from pdpp_conformance.target import Credentials, Target
 from pdpp_reference.app import Collaborators
 from pdpp_reference.authorization_server.client_id_metadata_document import Address, is_public, resolve
@@ -31,6 +30,9 @@ FAULTS_VARIABLE = "PDPP_BUNDLED_FAULTS"
 
 SHAPES_VARIABLE = "PDPP_BUNDLED_SHAPE"
 """The environment variable that names shapes of the bundled server other than the default, separated by commas."""
+
+BENCHED = "pdpp.benched"
+"""The module that runs the bundled server's setup client."""
 
 _CLIENT_START_SECONDS = 120.0
 
@@ -146,10 +148,7 @@ class BundledSetupClient:
     in_bench_time = True
 
     def __init__(self, faults: Sequence[str]) -> None:
-        command = [sys.executable, "-m", "pdpp.benched", *(word for name in faults for word in ("--fault", name))]
-        self._process = subprocess.Popen(  # noqa: S603 - this package's own module
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self._process = start_module(BENCHED, *(word for name in faults for word in ("--fault", name)))
         self._started = 0
         self._statuses: dict[int, int] = {}
         self._lock = threading.Lock()
@@ -181,7 +180,7 @@ class BundledSetupClient:
         """Ask for something in a line."""
         assert self._process.stdin is not None
         with self._lock:
-            self._process.stdin.write(json.dumps(asked) + "\n")
+            self._process.stdin.write(json.dumps(asked).encode() + b"\n")
             self._process.stdin.flush()
 
     def status(self, identifier: int) -> int | None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from pdpp_conformance.catalogue import Catalogue, Requirement
 from pdpp_reference.faults import Fault
+from tests.forked_runs import RED_VERDICTS
 
-RED = frozenset({"FAIL", "WARN", "INFO"})
+RED = frozenset(verdict.value for verdict in RED_VERDICTS)
 COMPLETE_RUNS = frozenset({0, 1, 6})
 """The exit statuses of a run that came to its end: conformant, not conformant, incomplete."""
 

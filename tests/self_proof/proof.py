@@ -7,12 +7,13 @@ run apart, so that a fault that breaks none of them starts no browser.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
 from pdpp_conformance.bundled import FAULTS_VARIABLE
 from pdpp_conformance.feature_files import ScenarioFacts
+from pdpp_conformance.fuzzing.words import wanted_of
 from pdpp_conformance.verdict import Verdict, gravest
 from pdpp_reference.faults import Fault, fuzzing
 from tests.forked_runs import FinishedRun, Plan, run_all
@@ -25,6 +26,14 @@ SCOPES: Mapping[str, str] = {
     "whole": "all scenarios",
 }
 """What is run for a fault."""
+
+BRIEF = frozenset({"rows", "near"})
+"""The scopes in which a declared row that one scenario found unmet is asked about no further."""
+
+SELDOM = frozenset({"expires", "paced", "limit", "idle", "validator"})
+"""Tags of what takes many times as long as others."""
+ONE_IN = 4
+"""Near a fault it is run under one fault in so many."""
 
 GENERATED = 12
 """How many requests are generated for each operation: enough for the faults that only those find."""
@@ -40,10 +49,14 @@ class _Found:
     unseen: set[str] = field(default_factory=set)
     """The scenarios that could not be judged."""
     problems: list[str] = field(default_factory=list)
-    outstanding: int = 0
+    following: list[Plan] = field(default_factory=list)
+    """The runs that are yet to be made, in order."""
+
+    @property
+    def red(self) -> frozenset[str]:
+        return frozenset(row for row, (verdict, _) in self.verdicts.items() if verdict in RED)
 
     def take(self, run: FinishedRun) -> None:
-        self.outstanding -= 1
         if run.report is None:
             self.problems.append(f"no run.json, exit {run.status}: {run.last_line}")
             return
@@ -110,8 +123,7 @@ class Proof:
     def _told(self, run: FinishedRun) -> Iterable[Plan]:
         name, _, _ = run.plan.name.partition(".")
         if name in self._found:
-            self._take(name, run)
-            return []
+            return self._take(name, run)
         before = self._conforming
         if run.plan.approver == "http":
             before.take(run)
@@ -121,25 +133,55 @@ class Proof:
         before.take(run)
         return []
 
-    def _take(self, name: str, run: FinishedRun) -> None:
-        found = self._found[name]
+    def _take(self, name: str, run: FinishedRun) -> Iterable[Plan]:
+        """Take what a run found, and return the one that is to follow."""
+        found, fault = self._found[name], self._faults[name]
         found.take(run)
-        if not found.outstanding:
-            outcome = Outcome(self._faults[name], found.verdicts, found.problems)
-            self.outcomes.append(outcome)
-            self._tell(outcome)
+        while found.following:
+            plan = found.following.pop(0)
+            still = plan.scenarios if self._scope not in BRIEF else self._speaking_of(fault.rows - found.red, plan)
+            if still:
+                return [replace(plan, scenarios=still)]
+        outcome = Outcome(fault, found.verdicts, found.problems)
+        self.outcomes.append(outcome)
+        self._tell(outcome)
+        return []
+
+    def _speaking_of(self, rows: frozenset[str], plan: Plan) -> frozenset[str]:
+        """Return the scenarios of a run that speak of one of these rows."""
+        return frozenset(
+            scenario.id
+            for scenario in self._scenarios
+            if scenario.id in plan.scenarios and not rows.isdisjoint(scenario.requirement_ids)
+        )
 
     def _with_faults(self) -> Iterator[Plan]:
-        for name, fault in self._faults.items():
-            wanted = self._wanted([fault], self._scope)
-            environment = {FAULTS_VARIABLE: name}
-            plain, browser = wanted - self._for_browser, wanted & self._for_browser
-            plans = [
-                *([Plan(name, plain, environment, "http")] if plain or not browser else []),
-                *([Plan(f"{name}.browser", browser, environment)] if browser else []),
-            ]
-            self._found[name].outstanding = len(plans)
-            yield from plans
+        """Yield the first run with each fault; what takes the longest begins first."""
+        for name in sorted(self._faults, key=lambda name: name not in self._generated):
+            fault = self._faults[name]
+            first, *following = self._plans(fault, self._wanted([fault], self._scope))
+            self._found[name].following = following
+            yield first
+
+    def _plans(self, fault: Fault, wanted: frozenset[str]) -> list[Plan]:
+        """Return the runs with a fault, those that cost the least first: what they find may spare the others.
+
+        What needs no browser and no generated requests is run together; then the generated requests, an endpoint at a
+        time, or the flows; then what needs a browser.
+        """
+        alone: dict[frozenset[str], set[str]] = {frozenset(): set()}
+        for scenario in self._scenarios:
+            if scenario.id in wanted - self._for_browser:
+                alone.setdefault(wanted_of(scenario.steps), set()).add(scenario.id)
+        environment = {FAULTS_VARIABLE: fault.name}
+        until_red = fault.rows if self._scope in BRIEF else frozenset[str]()
+        runs = [(frozenset(scenarios), "http") for scenarios in alone.values()]
+        runs.append((wanted & self._for_browser, "browser"))
+        return [
+            Plan(f"{fault.name}.{number}", scenarios, environment, approver, until_red=until_red)
+            for number, (scenarios, approver) in enumerate(runs)
+            if scenarios
+        ]
 
     def _wanted(self, faults: Iterable[Fault], scope: str) -> frozenset[str]:
         """Return the scenarios that are run for these faults."""
@@ -166,9 +208,11 @@ class Proof:
 def _drawn(scenarios: Sequence[ScenarioFacts], fault: Fault) -> list[ScenarioFacts]:
     """Draw one scenario of each row, the same one each time, and another for another fault."""
     drawn: dict[str, ScenarioFacts] = {}
-    for scenario in sorted(scenarios, key=lambda each: sha256(f"{fault.name} {each.id}".encode()).digest()):
-        for row in scenario.requirement_ids:
-            drawn.setdefault(row, scenario)
+    lots = {scenario.id: sha256(f"{fault.name} {scenario.id}".encode()).digest() for scenario in scenarios}
+    for scenario in sorted(scenarios, key=lambda each: lots[each.id]):
+        if SELDOM.isdisjoint(scenario.tags) or lots[scenario.id][-1] % ONE_IN == 0:
+            for row in scenario.requirement_ids:
+                drawn.setdefault(row, scenario)
     return list(drawn.values())
 
 

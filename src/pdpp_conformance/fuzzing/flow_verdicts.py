@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pdpp_conformance.fuzzing.acts import Act
-from pdpp_conformance.fuzzing.flows import FLOW, FoundFlow, done_again
+from pdpp_conformance.fuzzing.flows import FoundFlow, done_again
 from pdpp_conformance.fuzzing.job import fuzzing_of
-from pdpp_conformance.fuzzing.words import FLOW_RULES, TIMED
+from pdpp_conformance.fuzzing.words import FLOW, FLOW_RULES, TIMED
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Blocked, Excluded

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import pickle
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
 
 from pdpp_conformance.fuzzing.assignment import Assignment, Report
+from pdpp_conformance.own_process import start_module
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.verdict import Blocked
 
+WORKER = "pdpp_conformance.fuzzing.worker"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 5.0
 _CLEANING_UP_SECONDS = 60.0
@@ -27,13 +28,7 @@ class FuzzingProcess:
         self._assigned = assigned
         self._written = b""
         self._until = time.monotonic() + _START_SECONDS + assigned.whole_seconds + _CLEANING_UP_SECONDS
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "pdpp_conformance.fuzzing.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C ends the run, and the run ends this
-        )
+        self._process = start_module(WORKER)
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it did not come up: its result will be missing
             pickle.dump(assigned, self._process.stdin)
