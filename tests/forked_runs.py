@@ -29,8 +29,7 @@ from pdpp_conformance.feature_files import ScenarioFacts, scenario_items
 from pdpp_conformance.run import Run
 from pdpp_conformance.target import read_target
 from pdpp_conformance.verdict import Excluded, Verdict
-from pdpp_conformance.wire_description import description
-from tests import forked_modules
+from tests import forked_modules, made_once
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN_SECONDS = 600.0
@@ -96,7 +95,18 @@ def run_all(planned: Planned, *, jobs: int, folder: Path, told: Told, arguments:
         RuntimeError: the specification cannot be collected.
     """
     forking = _Forking(planned, jobs, folder, told)
-    command = ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "-p", "no:logging", "-s", "--assert=plain", "--seed", str(SEED)]
+    command = [
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:unraisableexception",
+        "-p",
+        "no:logging",
+        "-s",
+        "--assert=plain",
+        "--seed",
+        str(SEED),
+    ]
     # What a failure looks like in source is not told, and finding it takes longer than the scenario did.
     command += [
         "--verdicts-only",
@@ -144,6 +154,7 @@ class _Forking:
             scenarios = scenario_items(session.items)
             facts = {item.nodeid: ScenarioFacts(item, ROOT) for item in scenarios}
             _look_steps_up_once(session, scenarios)
+            made_once.make(self._folder)
             _rehearse(self._folder)
             forked_modules.prepare()
             self._waiting.extend(self._planned([*facts.values()]))
@@ -245,7 +256,6 @@ def _rehearse(folder: Path) -> None:
     """Go through a device flow once, so that what is imported and compiled on the way is there for every run."""
     run = Run(read_target(None, base_url=None, approver="http", max_wait=None), folder, lambda _line: None)
     run.open()
-    description()
     try:
         run.introspect(run.client_token().access_token)
         run.mcp(run.client_token().access_token, actor="the client").request("tools/list")

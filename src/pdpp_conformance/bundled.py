@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import ssl
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 from argon2 import PasswordHasher
 
@@ -48,6 +50,9 @@ class BundledServer:
         UnknownShape: ``PDPP_BUNDLED_SHAPE`` names a shape that does not exist.
     """
 
+    begins_with: ClassVar[Path | None] = None
+    """An SQLite file to begin with a copy of; without it the database is made, which takes its time."""
+
     def __init__(self, owner_password: str, introspection: Credentials) -> None:
         self._introspection = introspection
         self._clock = MovableClock()
@@ -56,14 +61,17 @@ class BundledServer:
         """Where client metadata documents can be published that the server finds; for every other host it is guarded
         as any deployment is."""
         self._folder = tempfile.TemporaryDirectory(prefix="pdpp-bundled-")
+        self._database = Path(self._folder.name) / "pdpp.sqlite3"
         self._log_path = Path(self._folder.name) / "server.log"
         self._log = self._log_path.open("w", encoding="utf-8")
+        if self.begins_with is not None:
+            shutil.copyfile(self.begins_with, self._database)
         self._give_logs_back = configure_logs(self._log)
         self._server = self._make(owner_password)
 
     def _make(self, owner_password: str | None, port: int = 0, resource_port: int = 0) -> LoopbackServer:
         return LoopbackServer(
-            database_url=f"sqlite:///{Path(self._folder.name) / 'pdpp.sqlite3'}",
+            database_url=f"sqlite:///{self._database}",
             database_survives_power_loss=False,  # it ends with the run
             clock=self._clock,
             adjust=self._adjust,
