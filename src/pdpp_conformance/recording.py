@@ -98,7 +98,10 @@ def write_verdicts(directory: Path, run: Mapping[str, Any], redactor: Redactor) 
             }
             for row in run["requirements"]
         ],
-        "scenarios": [{"id": scenario["id"], "verdict": scenario["verdict"]} for scenario in run["scenarios"]],
+        "scenarios": [
+            {"id": scenario["id"], "verdict": scenario["verdict"], "requests": len(scenario["exchanges"])}
+            for scenario in run["scenarios"]
+        ],
     }
     try:
         _replace(directory / "run.json", json.dumps(told, ensure_ascii=False) + "\n")

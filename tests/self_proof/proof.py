@@ -32,8 +32,10 @@ BRIEF = frozenset({"rows", "near"})
 
 SELDOM = frozenset({"expires", "paced", "limit", "idle", "validator"})
 """Tags of what takes many times as long as others."""
+MANY_REQUESTS = 8
+"""So does a scenario that makes more of them, where there is no fault."""
 ONE_IN = 4
-"""Near a fault it is run under one fault in so many."""
+"""Near a fault, what takes long is run under one fault in so many."""
 
 GENERATED = 12
 """How many requests are generated for each operation: enough for the faults that only those find."""
@@ -46,6 +48,8 @@ class _Found:
     """What the runs with one fault, or with none, found so far."""
 
     verdicts: dict[str, tuple[str, str]] = field(default_factory=dict)
+    long: set[str] = field(default_factory=set)
+    """The scenarios that made many requests."""
     unseen: set[str] = field(default_factory=set)
     """The scenarios that could not be judged."""
     problems: list[str] = field(default_factory=list)
@@ -63,6 +67,7 @@ class _Found:
         if run.status not in COMPLETE_RUNS:
             self.problems.append(f"exit {run.status}: {run.last_line}")
         self.problems += run.report["faults"]
+        self.long |= {each["id"] for each in run.report["scenarios"] if each["requests"] > MANY_REQUESTS}
         self.unseen |= {scenario["id"] for scenario in run.report["scenarios"] if scenario["verdict"] == "BLOCKED"}
         for row in run.report["requirements"]:
             if row["scenarios"]:
@@ -201,19 +206,23 @@ class Proof:
         beside = [scenario for scenario in by_hand if _subject(scenario) in features]
         beside = [scenario for scenario in beside if scenario.id not in wanted | self._for_browser]
         if scope == "near":
-            beside = _drawn(beside, fault)
+            beside = self._drawn(beside, fault)
         return frozenset(wanted.union(scenario.id for scenario in beside))
 
+    def _drawn(self, scenarios: Sequence[ScenarioFacts], fault: Fault) -> list[ScenarioFacts]:
+        """Draw one scenario of each row, the same one each time, and another for another fault."""
+        drawn: dict[str, ScenarioFacts] = {}
+        patient = _lot(fault.name) % ONE_IN == 0
+        for scenario in sorted(scenarios, key=lambda each: _lot(f"{fault.name} {each.id}")):
+            takes_long = scenario.id in self._conforming.long or not SELDOM.isdisjoint(scenario.tags)
+            if patient or not takes_long:
+                for row in scenario.requirement_ids:
+                    drawn.setdefault(row, scenario)
+        return list(drawn.values())
 
-def _drawn(scenarios: Sequence[ScenarioFacts], fault: Fault) -> list[ScenarioFacts]:
-    """Draw one scenario of each row, the same one each time, and another for another fault."""
-    drawn: dict[str, ScenarioFacts] = {}
-    lots = {scenario.id: sha256(f"{fault.name} {scenario.id}".encode()).digest() for scenario in scenarios}
-    for scenario in sorted(scenarios, key=lambda each: lots[each.id]):
-        if SELDOM.isdisjoint(scenario.tags) or lots[scenario.id][-1] % ONE_IN == 0:
-            for row in scenario.requirement_ids:
-                drawn.setdefault(row, scenario)
-    return list(drawn.values())
+
+def _lot(name: str) -> int:
+    return int.from_bytes(sha256(name.encode()).digest())
 
 
 def _subject(scenario: ScenarioFacts) -> str:
