@@ -10,6 +10,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -71,12 +72,14 @@ class FinishedRun:
         status: its exit status; negative where a signal ended it.
         report: what it wrote to ``run.json``; ``None`` where it wrote nothing.
         last_line: the last thing that it said.
+        seconds: of processors' time, with the processes that it started.
     """
 
     plan: Plan
     status: int
     report: Mapping[str, Any] | None
     last_line: str
+    seconds: float
 
 
 Planned = Callable[[Sequence[ScenarioFacts]], Iterable[Plan]]
@@ -186,10 +189,10 @@ class _Forking:
         return None
 
     def _wait(self) -> None:
-        pid, ended = os.waitpid(-1, os.WNOHANG)
+        pid, ended, used = os.wait4(-1, os.WNOHANG)
         if pid in self._running:
             plan, _ = self._running.pop(pid)
-            following = [*self._told(self._finished(plan, os.waitstatus_to_exitcode(ended)))]
+            following = [*self._told(self._finished(plan, ended, used))]
             self._waiting.extendleft(reversed(following))  # what begins late ends alone
             return
         for running, (_, ends) in self._running.items():
@@ -197,7 +200,7 @@ class _Forking:
                 os.kill(running, signal.SIGKILL)
         time.sleep(0.01)
 
-    def _finished(self, plan: Plan, status: int) -> FinishedRun:
+    def _finished(self, plan: Plan, ended: int, used: resource.struct_rusage) -> FinishedRun:
         report = self._folder / plan.name
         try:
             written: Mapping[str, Any] | None = json.loads((report / "run.json").read_text(encoding="utf-8"))
@@ -207,7 +210,8 @@ class _Forking:
             said = [line for line in (report / "said.txt").read_text(encoding="utf-8").splitlines() if line.strip()]
         except OSError:
             said = []
-        return FinishedRun(plan, status, written, said[-1][:300] if said else "nothing was said")
+        last_line = said[-1][:300] if said else "nothing was said"
+        return FinishedRun(plan, os.waitstatus_to_exitcode(ended), written, last_line, used.ru_utime + used.ru_stime)
 
     def _become(self, plan: Plan, session: pytest.Session, facts: Mapping[str, ScenarioFacts]) -> None:
         """Make this process, which was forked for it, the one of a run."""

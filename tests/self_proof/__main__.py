@@ -68,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unproven = [told["id"] for told in report["rows_without_fault"] if told["reason"] == UNPROVEN]
     if unproven:
         _say(f"judged, and no fault breaks it: {', '.join(unproven)}")
+    for name in sorted(proof.seconds, key=lambda name: -proof.seconds[name])[: options.durations]:
+        _say(f"{proof.seconds[name]:8.1f} s  {name}")
     used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     spent = sum(each.ru_utime + each.ru_stime for each in used)
     _say(f"took      {time.monotonic() - started:.0f} s, {spent:.0f} s of processors' time")
@@ -89,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="runs at a time (2)")
     parser.add_argument(
         "--report", type=Path, default=REPORT, help="where the outcome is written, and beside it the HTML"
+    )
+    parser.add_argument(
+        "--durations", type=int, default=0, metavar="N", help="tell the N runs that took the most processors' time"
     )
     parser.add_argument("--keep", type=Path, help="a folder that keeps the report of each run")
     parser.add_argument(

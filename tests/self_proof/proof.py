@@ -15,6 +15,7 @@ from pdpp_conformance.bundled import FAULTS_VARIABLE
 from pdpp_conformance.feature_files import ScenarioFacts
 from pdpp_conformance.fuzzing.words import wanted_of
 from pdpp_conformance.verdict import Verdict, gravest
+from pdpp_conformance.wire_description import description
 from pdpp_reference.faults import Fault, fuzzing
 from tests.forked_runs import FinishedRun, Plan, run_all
 from tests.self_proof.outcome import COMPLETE_RUNS, RED, Outcome
@@ -37,7 +38,7 @@ MANY_REQUESTS = 8
 ONE_IN = 4
 """Near a fault, what takes long is run under one fault in so many."""
 
-GENERATED = 12
+GENERATED = 8
 """How many requests are generated for each operation: enough for the faults that only those find."""
 
 _CONFORMING = "conforming"
@@ -102,6 +103,8 @@ class Proof:
         self._conforming = _Found()
         self._found = {name: _Found() for name in self._faults}
         self.outcomes: list[Outcome] = []
+        self.seconds: dict[str, float] = {}
+        """What each run took of processors' time."""
 
     @property
     def conforming(self) -> Mapping[str, tuple[str, str]]:
@@ -127,6 +130,7 @@ class Proof:
 
     def _told(self, run: FinishedRun) -> Iterable[Plan]:
         name, _, _ = run.plan.name.partition(".")
+        self.seconds[run.plan.name] = run.seconds
         if name in self._found:
             return self._take(name, run)
         before = self._conforming
@@ -172,7 +176,7 @@ class Proof:
         """Return the runs with a fault, those that cost the least first: what they find may spare the others.
 
         What needs no browser and no generated requests is run together; then the generated requests, an endpoint at a
-        time, or the flows; then what needs a browser.
+        time, that first at which the fault lies, or the flows; then what needs a browser.
         """
         alone: dict[frozenset[str], set[str]] = {frozenset(): set()}
         for scenario in self._scenarios:
@@ -180,7 +184,9 @@ class Proof:
                 alone.setdefault(wanted_of(scenario.steps), set()).add(scenario.id)
         environment = {FAULTS_VARIABLE: fault.name}
         until_red = fault.rows if self._scope in BRIEF else frozenset[str]()
-        runs = [(frozenset(scenarios), "http") for scenarios in alone.values()]
+        at_fault = _operations_at(fault.path)
+        order = sorted(alone, key=lambda where: (bool(where), where.isdisjoint(at_fault)))
+        runs = [(frozenset(alone[where]), "http") for where in order]
         runs.append((wanted & self._for_browser, "browser"))
         return [
             Plan(f"{fault.name}.{number}", scenarios, environment, approver, until_red=until_red)
@@ -219,6 +225,12 @@ class Proof:
                 for row in scenario.requirement_ids:
                     drawn.setdefault(row, scenario)
         return list(drawn.values())
+
+
+def _operations_at(path: str | None) -> frozenset[str]:
+    """Return what can be fuzzed at a path of the bundled server, which has those of the description."""
+    described = description()["paths"].get(path, {}).values()
+    return frozenset(each["operationId"] for each in described if isinstance(each, dict) and "operationId" in each)
 
 
 def _lot(name: str) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -42,6 +43,8 @@ class Fault:
     """Why one defect turns several requirements red."""
     apply: Callable[[Collaborators], None] = _nothing
     wrap: Callable[[ASGIApp], ASGIApp] | None = None
+    path: str | None = None
+    """The path at which answers are spoilt, where it is at one."""
     spoil_client: Callable[[Parts], None] = _nothing
     """Replaces parts of the setup client; whoever has such a defect, the server does not."""
 
@@ -53,6 +56,10 @@ class Fault:
     def __post_init__(self) -> None:
         if not self.rows or (len(self.rows) > 1 and self.why is None):
             raise ValueError(f"the fault {self.name} has to name the requirements it breaks, and why if several")
+
+
+def _altered(path: str, change: Callable[[Answered], None], app: ASGIApp) -> ASGIApp:
+    return AlteredAnswers(app, path, change)
 
 
 class Declared:
@@ -100,9 +107,8 @@ class Declared:
         """Declare a function that spoils the answers at ``path``."""
 
         def declare(change: Callable[[Answered], None]) -> Callable[[Answered], None]:
-            self.wrapping(what, *rows, why=why, name=name or change.__name__)(
-                lambda app: AlteredAnswers(app, path, change)
-            )
+            wrap = partial(_altered, path, change)
+            self.faults.append(Fault(name or change.__name__, what, frozenset(rows), why, wrap=wrap, path=path))
             return change
 
         return declare
