@@ -38,7 +38,7 @@ MANY_REQUESTS = 8
 ONE_IN = 4
 """Near a fault, what takes long is run under one fault in so many."""
 
-GENERATED = 8
+GENERATED = 12
 """How many requests are generated for each operation: enough for the faults that only those find."""
 
 _CONFORMING = "conforming"
