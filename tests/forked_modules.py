@@ -15,7 +15,7 @@ import pdpp.benched  # noqa: F401  imported once here instead of in every proces
 import pdpp_conformance.fuzzing.machine
 import pdpp_conformance.fuzzing.worker  # noqa: F401
 from pdpp_conformance.bundled import BENCHED, FAULTS_VARIABLE
-from pdpp_conformance.fuzzing.job import WORKER
+from pdpp_conformance.fuzzing.process import WORKER
 from pdpp_conformance.own_process import hold_ready
 from pdpp_reference.setup_client.http import trusted_authorities
 
