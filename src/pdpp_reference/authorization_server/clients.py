@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pdpp_reference.clock import Clock
@@ -17,6 +17,9 @@ from pdpp_reference.storage.store import Store
 from pdpp_reference.storage.tables import authorization_requests, clients, grants, tokens
 
 RegistrationMode = Literal["dynamic", "pre_registered_public", "client_id_metadata_document"]
+
+_BY_ID = select(clients).where(clients.c.client_id == bindparam("named"))
+"""Written once, as nearly every request asks it."""
 
 METADATA_DOCUMENT_LIFETIME_SECONDS = 600
 
@@ -108,7 +111,7 @@ class Clients:
             OAuthError: ``invalid_client``, nobody knows it (RFC 6749 §5.2).
         """
         with self._store.transaction() as connection:
-            row = connection.execute(select(clients).where(clients.c.client_id == client_id)).one_or_none()
+            row = connection.execute(_BY_ID, {"named": client_id}).one_or_none()
         if row is not None and not self._aged(row):
             return _to_client(row)
         if not client_id.startswith("https://"):
@@ -119,7 +122,7 @@ class Clients:
 
     def known(self, connection: Connection, client_id: str) -> Client | None:
         """Return the client if it is stored; nothing is fetched."""
-        row = connection.execute(select(clients).where(clients.c.client_id == client_id)).one_or_none()
+        row = connection.execute(_BY_ID, {"named": client_id}).one_or_none()
         return None if row is None else _to_client(row)
 
     def save(
@@ -151,7 +154,7 @@ class Clients:
                     )
             except IntegrityError:
                 connection.execute(anew)  # another request wrote the client at the same moment
-        return _to_client(connection.execute(select(clients).where(clients.c.client_id == client_id)).one())
+        return _to_client(connection.execute(_BY_ID, {"named": client_id}).one())
 
     def count(self, connection: Connection) -> int:
         """Return how many clients are stored."""

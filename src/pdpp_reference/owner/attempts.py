@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 from starlette.requests import Request
 
 from pdpp_reference.clock import Clock
@@ -16,6 +16,17 @@ from pdpp_reference.storage.store import Store
 from pdpp_reference.storage.tables import attempts
 
 WINDOW_SECONDS = 60
+
+# Written once, as every page that takes a code comes by: SQLAlchemy builds a statement in longer time than it runs.
+_FORGET = delete(attempts).where(attempts.c.at <= bindparam("before"))
+_COUNT = insert(attempts).returning(attempts.c.id)
+_WITHDRAW = delete(attempts).where(attempts.c.id.in_(bindparam("rows", expanding=True)))
+_NEWEST = (
+    select(attempts.c.at)
+    .where(attempts.c.bucket == bindparam("counted_in"), attempts.c.at > bindparam("since"))
+    .order_by(attempts.c.at.desc())
+    .limit(bindparam("most"))
+)
 
 
 class TooManyAttempts(Exception):
@@ -62,8 +73,10 @@ class Attempts:
         """
         now = self._clock.now()
         with self._store.transaction() as connection:
-            connection.execute(delete(attempts).where(attempts.c.at <= now - WINDOW_SECONDS))
-            rows = tuple(self._insert(connection, bucket, now) for bucket in buckets)
+            connection.execute(_FORGET, {"before": now - WINDOW_SECONDS})
+            rows = tuple(
+                int(connection.execute(_COUNT, {"bucket": bucket, "at": now}).scalar_one()) for bucket in buckets
+            )
         attempt = Attempt(rows)
         # In a transaction of its own: by now each of several parallel guesses sees all that came before it.
         with self._store.transaction() as connection:
@@ -76,20 +89,11 @@ class Attempts:
     def withdraw(self, attempt: Attempt) -> None:
         """Take a guess out of the count: it was right."""
         with self._store.transaction() as connection:
-            connection.execute(delete(attempts).where(attempts.c.id.in_(attempt.rows)))
-
-    def _insert(self, connection: Connection, bucket: str, now: float) -> int:
-        written = insert(attempts).values(bucket=bucket, at=now).returning(attempts.c.id)
-        return int(connection.execute(written).scalar_one())
+            connection.execute(_WITHDRAW, {"rows": attempt.rows})
 
     def _seconds_until_allowed(self, connection: Connection, bucket: str, now: float) -> float:
-        times = connection.execute(
-            select(attempts.c.at)
-            .where(attempts.c.bucket == bucket, attempts.c.at > now - WINDOW_SECONDS)
-            .order_by(attempts.c.at.desc())
-            .limit(self._limit + 1)
-        ).scalars()
-        counted = list(times)
+        asked = {"counted_in": bucket, "since": now - WINDOW_SECONDS, "most": self._limit + 1}
+        counted = list(connection.execute(_NEWEST, asked).scalars())
         return counted[-1] + WINDOW_SECONDS - now if len(counted) > self._limit else 0.0
 
 

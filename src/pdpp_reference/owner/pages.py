@@ -91,6 +91,7 @@ class Pages:
         self._environment = Environment(
             loader=loader or PackageLoader("pdpp_reference.owner"),
             autoescape=True,
+            auto_reload=False,
             bytecode_cache=_COMPILED,
             undefined=StrictUndefined,
             trim_blocks=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,6 +19,13 @@ SESSION_COOKIE = "pdpp_owner_session"
 PRE_SESSION_COOKIE = "pdpp_pre_session"
 
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_-]{43}")
+
+_IN_FORCE = select(owner_sessions.c.subject_id).where(
+    owner_sessions.c.digest == bindparam("named"),
+    owner_sessions.c.ended_at.is_(None),
+    owner_sessions.c.expires_at > bindparam("now"),
+)
+"""Written once, as every page asks it."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +55,8 @@ class OwnerSessions:
         if cookie is None:
             return None
         with self._store.transaction() as connection:
-            subject_id = connection.execute(
-                select(owner_sessions.c.subject_id).where(
-                    owner_sessions.c.digest == digest(cookie),
-                    owner_sessions.c.ended_at.is_(None),
-                    owner_sessions.c.expires_at > self._clock.now(),
-                )
-            ).scalar_one_or_none()
+            asked = {"named": digest(cookie), "now": self._clock.now()}
+            subject_id = connection.execute(_IN_FORCE, asked).scalar_one_or_none()
         return None if subject_id is None else OwnerSession(subject_id, cookie)
 
     def start(self, request: Request, response: Response, subject_id: str) -> None:
