@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
@@ -305,6 +305,11 @@ class Session:
         from pdpp_conformance.discovery import Unreachable
 
         drawing.begin(self.seed, "")
+        fuzzing = [("fuzzed", self._begin_fuzzing)]
+        # At the bundled server it has servers of its own, and need not wait for this one to start.
+        waits_for_nothing = run.target.base_url is None and self._judged_again is None
+        if waits_for_nothing:
+            self._begin(fuzzing)
         try:
             run.open()
         except Unreachable as error:
@@ -314,22 +319,26 @@ class Session:
         except Exception as error:
             self._fault("opening the run", error)
             return False
-        for tag, start in (
-            ("validator", self._begin_validating),
-            ("setup_client", self._begin_playing),
-            ("fuzzed", self._begin_fuzzing),
-            ("paced", run.begin_conversations),
-            (
-                "expires",
-                partial(run.start_expiring, {row for facts in self._selected for row in facts.requirement_ids}),
-            ),
-        ):
+        expiring = {row for facts in self._selected for row in facts.requirement_ids}
+        self._begin(
+            [
+                ("validator", self._begin_validating),
+                ("setup_client", self._begin_playing),
+                *([] if waits_for_nothing else fuzzing),
+                ("paced", run.begin_conversations),
+                ("expires", partial(run.start_expiring, expiring)),
+            ]
+        )
+        return True
+
+    def _begin(self, starts: Sequence[tuple[str, Callable[[], object]]]) -> None:
+        """Begin what takes its time, of what scenarios with a tag wait for."""
+        for tag, start in starts:
             if tag not in self._out_of_reach and any(tag in facts.tags for facts in self._selected):
                 try:
                     start()
                 except Exception as error:
                     self._fault(f"starting what takes its time ({tag})", error)
-        return True
 
     def _begin_validating(self) -> None:
         from pdpp_conformance.openspec import begin_validating
