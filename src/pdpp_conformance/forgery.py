@@ -5,17 +5,11 @@ RFC 6749 §10.12, RFC 9700 §4.7. Each attack is judged by its outcome: nothing 
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Error
-from playwright.sync_api import Page as Tab
-
 from pdpp_conformance.approver.browser import BrowserApprover
-from pdpp_conformance.approver.page_reader import first_line
-from pdpp_conformance.approver.sessions import STEP_TIMEOUT_MS
 from pdpp_conformance.decision_request import (
     Action,
     DecisionRequest,
@@ -25,6 +19,7 @@ from pdpp_conformance.decision_request import (
     session_bound,
     session_bound_values,
 )
+from pdpp_conformance.foreign_forms import foreign_forms, page_of_forms
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.oauth_client import DeviceAuthorization
 from pdpp_conformance.patience import TurnedAway
@@ -143,11 +138,14 @@ def send_from_elsewhere(run: Run, besieged: Besieged) -> None:
 def post_from_other_origins(run: Run, besieged: Besieged, kind: str) -> None:
     """Let pages of other origins, open in the owner's browser, post the decision as a form of some kind."""
     origin = second_origin(run)
-    with owner_at_browser(run).session.another_tab() as tab:
+    session = owner_at_browser(run).session
+    forgeries = _forgeries(besieged)
+    origin.page("/forms", page_of_forms([request for _, request in forgeries], ENCTYPES[kind]))
+    with session.another_tab() as tab:
         for site, base in origin.sites(besieged.approve.url).items():
-            for action, request in _forgeries(besieged):
-                origin.page("/form", _form(request, ENCTYPES[kind]))
-                besieged.tried.append(f"{action} {site}: {_submit(tab, base + '/form')}")
+            with foreign_forms(session, tab, f"{base}/forms") as forms:
+                for number, (action, _) in enumerate(forgeries):
+                    besieged.tried.append(f"{action} {site}: {forms.send(number)}")
 
 
 def script_from_other_origins(run: Run, besieged: Besieged, kind: str) -> None:
@@ -177,31 +175,6 @@ def _forgeries(besieged: Besieged) -> Sequence[tuple[str, DecisionRequest]]:
             for action, request in _both(besieged)
         ]
     return found
-
-
-def _form(request: DecisionRequest, enctype: str) -> str:
-    fields = "".join(
-        f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
-        for name, value in request.fields
-    )
-    action = html.escape(request.url)
-    form = f'<form method="post" enctype="{enctype}" action="{action}">{fields}</form>'
-    return f"<!doctype html><title>A page of another origin</title>{form}"
-
-
-def _submit(tab: Tab, url: str) -> str:
-    """Open the page of another origin and submit its form; tell where that led."""
-    try:
-        tab.goto(url, wait_until="load", timeout=STEP_TIMEOUT_MS)
-    except Error as error:
-        raise Blocked(f"the second origin does not open: {first_line(error)}", unblock="a free loopback port") from None
-    try:
-        with tab.expect_navigation(wait_until="commit", timeout=STEP_TIMEOUT_MS) as led:
-            tab.evaluate("() => HTMLFormElement.prototype.submit.call(document.forms[0])")
-    except Error:
-        return "no answer for the browser"
-    answer = led.value
-    return "no answer" if answer is None else f"{answer.status}"
 
 
 # -- judging -----------------------------------------------------------------------------------------------------------
