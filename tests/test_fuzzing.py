@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,6 +27,7 @@ from pdpp_conformance.fuzzing.words import FLOW_RULES
 from pdpp_conformance.run import Run
 from pdpp_conformance.target import Limits, Target, read_target
 from pdpp_conformance.verdict import Excluded
+from tests.test_harness_run import COMMAND, ROOT, environment
 
 FAULTS = {
     "missing_verifier_is_500": ("token", "ERR-01"),
@@ -199,6 +201,21 @@ def test_the_same_seed_makes_the_same_requests(endpoint: str, tmp_path: Path) ->
             assert fuzzing.found == {}
             made.append(fuzzing.digest)
     assert made[0] == made[1] != made[2]
+
+
+def test_the_same_seed_makes_the_same_requests_in_another_process(tmp_path: Path) -> None:
+    """What a run sends rests on nothing that a process draws for itself, as the order of a set does."""
+    digests = []
+    for number in ("1", "2"):
+        report_dir = tmp_path / number
+        done = subprocess.run(
+            [*COMMAND, "features/standards/fuzzing.feature", "-k", "told", "--approver", "http",
+             "--fuzz-examples", "1", "--seed", "1", "--report-dir", str(report_dir)],
+            cwd=ROOT, env=environment(PYTHONHASHSEED=number), capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+        digests.append(json.loads((report_dir / "run.json").read_text(encoding="utf-8"))["generated"]["digest"])
+    assert digests[0] == digests[1]
 
 
 def test_a_case_is_kept_and_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,7 +233,7 @@ def _changed_once(operation: Operation, base: Mapping[str, str], chance: random.
         yield _written(operation, [*pairs, (name, "x"), (name, "x")], CORNERS)
     names = [*dict.fromkeys([*base, *operation.parameters]), "client_secret"]
     for value in HOSTILE_VALUES:
-        for name in {chance.choice(names), chance.choice(list(base))}:
+        for name in dict.fromkeys((chance.choice(names), chance.choice(list(base)))):  # in an order that is the seed's
             yield _written(operation, list({**base, name: value}.items()), CORNERS)
 
 
