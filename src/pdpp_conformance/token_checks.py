@@ -124,7 +124,7 @@ def judge_agreement(judge: Judgement, run: Run, token: TokenResponse, introspect
     )
     if all(isinstance(value, int | float) for value in (expires_in, issued, expires)):
         judge.that(abs((expires - issued) - expires_in) <= 5, f"exp {expires_in} s after iat", f"{expires - issued} s")
-    _judge_times(judge, run, issued, expires)
+    _judge_times(judge, _moment_of(run, introspection), issued, expires)
     if introspection.member("iss") is not None:
         judge.equal(introspection.member("iss"), run.discovery.issuer, "iss")
     told, issued_as = introspection.member("token_type"), token.members.get("token_type")
@@ -138,9 +138,13 @@ def judge_agreement(judge: Judgement, run: Run, token: TokenResponse, introspect
         judge.equal(introspection.member("scope"), token.members["scope"], "scope")
 
 
-def _judge_times(judge: Judgement, run: Run, issued: Any, expires: Any) -> None:
+def _moment_of(run: Run, answer: Answer) -> float:
+    """Return when an answer came, in seconds since 1970 as the deployment counts them."""
+    return run.waiting.now() if run.waiting.moved_by_hand else answer.exchange.at
+
+
+def _judge_times(judge: Judgement, now: float, issued: Any, expires: Any) -> None:
     """RFC 7662 §2.2: seconds since 1970, of an issuance that was and of an expiry that is to come."""
-    now = run.waiting.now()
     if isinstance(issued, int | float):
         judge.that(0 < issued <= now + CLOCKS_DIFFER_BY_SECONDS, "iat not to lie ahead", f"{issued - now:+.0f} s")
     if isinstance(expires, int | float):
