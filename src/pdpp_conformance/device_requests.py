@@ -164,11 +164,12 @@ def redeem_without_code(client: OAuthClient, defect: str) -> Answer:
 def in_place_of_code(device: DeviceAuthorization, what: str) -> str:
     """Return what is sent in place of the device code."""
     code = device.device_code
-    changed = "A" if code[-1] != "A" else "B"
+    middle = len(code) // 2
+    changed = "A" if code[middle] != "A" else "B"
     substitutes = {
         "a code that nobody issued": drawing.token_urlsafe(32),
         "the user code": device.user_code,
-        "the device code with one letter changed": code[: len(code) // 2] + changed + code[len(code) // 2 + 1 :],
+        "the device code with one letter changed": code[:middle] + changed + code[middle + 1 :],
         "the device code in capitals": code.upper(),
     }
     if substitutes[what] == code:
