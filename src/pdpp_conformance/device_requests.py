@@ -18,7 +18,7 @@ from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.metadata_checks import secure_url
 from pdpp_conformance.oauth_client import DeviceAuthorization, Kind, OAuthClient
 from pdpp_conformance.run import Run
-from pdpp_conformance.variations import AUTHORIZATION_DETAILS, OPTIONAL_PARTS, RESOURCES
+from pdpp_conformance.variations import AUTHORIZATION_DETAILS, OPTIONAL_PARTS, RESOURCES, one_letter_changed
 from pdpp_conformance.verdict import Blocked, NotApplicable
 
 Parameters = list[tuple[str, str]]
@@ -164,12 +164,10 @@ def redeem_without_code(client: OAuthClient, defect: str) -> Answer:
 def in_place_of_code(device: DeviceAuthorization, what: str) -> str:
     """Return what is sent in place of the device code."""
     code = device.device_code
-    middle = len(code) // 2
-    changed = "A" if code[middle] != "A" else "B"
     substitutes = {
         "a code that nobody issued": drawing.token_urlsafe(32),
         "the user code": device.user_code,
-        "the device code with one letter changed": code[:middle] + changed + code[middle + 1 :],
+        "the device code with one letter changed": one_letter_changed(code),
         "the device code in capitals": code.upper(),
     }
     if substitutes[what] == code:

@@ -13,6 +13,7 @@ from pdpp_conformance.oauth_client import TokenResponse
 from pdpp_conformance.revocation_checks import Held, holding, require_revoked, revoke_grant
 from pdpp_conformance.run import EXPIRY_MARGIN_SECONDS, Run, begins_early
 from pdpp_conformance.surface_checks import use_at_mcp
+from pdpp_conformance.variations import one_letter_changed
 from pdpp_conformance.verdict import Blocked, NotApplicable
 
 Parameters = list[tuple[str, str]]
@@ -86,9 +87,7 @@ def _revoked(run: Run) -> str:
 
 
 def _changed(run: Run) -> str:
-    token = run.client_token().access_token
-    middle = len(token) // 2
-    return token[:middle] + ("A" if token[middle] != "A" else "B") + token[middle + 1 :]
+    return one_letter_changed(run.client_token().access_token)
 
 
 @begins_early("INT-04", "INT-05", "INT-06")

@@ -11,6 +11,12 @@ from urllib.parse import urlsplit
 Entry = dict[str, Any]
 
 
+def one_letter_changed(credential: str) -> str:
+    """Return a code or token that differs in the letter in its middle."""
+    middle = len(credential) // 2
+    return credential[:middle] + ("A" if credential[middle] != "A" else "B") + credential[middle + 1 :]
+
+
 def _with_port(resource: str) -> str:
     parts = urlsplit(resource)
     port = (parts.port or (443 if parts.scheme == "https" else 80)) + 1
