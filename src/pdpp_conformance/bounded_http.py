@@ -66,7 +66,7 @@ class Received:
 class BoundedClient:
     """A client that keeps to :func:`within`, follows no redirect, keeps no cookie and reads nothing of the environment.
 
-    It is httpx's transport without httpx's client, of which nothing would be left over but a third of the time.
+    It is httpx's transport without httpx's client, whose redirects, cookies and environment nobody here wants.
 
     Args:
         authorities: certificates (PEM) that are trusted besides the public ones.

@@ -27,12 +27,12 @@ CHROMIUM_ARGS = (
     # A page of another site would find a spare process waiting for it, started for every one that came before.
     "--renderer-process-limit=1",
     # Of two such switches the last one counts: what Playwright enables is repeated, and a test compares. A document of
-    # the same site stays in its frame, which takes a third of the time off.
+    # the same site stays in its frame, where it opens at less cost.
     "--enable-features=CDPScreenshotNewSurface,SkipListAccountsWithoutGaiaCookies,RenderDocument:level/crashed-frame",
 )
 """Flags for every launch: no requests of the browser's own, nothing that needs a graphics card, pages at little cost.
 
-None of them touches what a page may do: cookies, frames and origins are kept apart as in any Chromium.
+None of them is about what a page may do: cookies, frames and origins.
 """
 
 _ASK_PLAYWRIGHT = """

@@ -28,7 +28,7 @@ class Assignment:
     flow_runs: int = 0
     """Sequences of acts that the flow is taken through."""
     only: frozenset[str] | None = None
-    """The operations to fuzz, where not all are."""
+    """What is to be fuzzed, by the names of operations and ``flow``; ``None`` for all there is."""
 
 
 @dataclass(frozen=True)
