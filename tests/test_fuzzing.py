@@ -102,10 +102,10 @@ def opened(folder: Path) -> Iterator[Run]:
         run.close()
 
 
-def fuzzed(run: Run, endpoint: str, seed: int, examples: int = 1) -> Fuzzing:
+def fuzzed(run: Run, endpoint: str, seed: int, examples: int = 1, looking_for: str | None = None) -> Fuzzing:
     fuzzing = Fuzzing(run, examples=examples, seed=seed, seconds=120)
     try:
-        fuzzing.everywhere([endpoint])
+        fuzzing.everywhere({endpoint: frozenset() if looking_for is None else frozenset({looking_for})})
     finally:
         fuzzing.close()
     return fuzzing
@@ -118,7 +118,19 @@ def test_a_planted_defect_is_found(name: str, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv(FAULTS_VARIABLE, name)
     with opened(tmp_path) as run:
         for seed in (1, 2, 3):
-            assert (row, endpoint) in fuzzed(run, endpoint, seed).found, seed
+            assert (row, endpoint) in fuzzed(run, endpoint, seed, looking_for=row).found, seed
+
+
+def test_once_what_is_judged_is_found_it_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endpoint is sent no more then; it goes on for what is not found, and where nothing is looked for."""
+    monkeypatch.setenv(FAULTS_VARIABLE, "foreign_token_in_error")
+    with opened(tmp_path) as run:
+        sent = {}
+        for row in ("ERR-06", "ERR-09", None):
+            fuzzing = fuzzed(run, "revocation", 1, looking_for=row)
+            assert (("ERR-06", "revocation") in fuzzing.found, fuzzing.cut_short) == (True, [])
+            sent[row] = fuzzing.counts["revocation"].requests
+    assert sent["ERR-06"] < sent["ERR-09"] == sent[None]
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -130,7 +142,7 @@ def test_a_defect_of_an_odd_order_is_found(
     monkeypatch.setenv(FAULTS_VARIABLE, name)
     with opened(tmp_path) as run:
         flows = Flows(run, runs=FLOW_RUNS, seed=number)
-        flows.everyone(looking_for=FLOW_FAULTS[name])
+        flows.everyone(looking_for=frozenset({FLOW_FAULTS[name]}))
         found = flows.found[FLOW_FAULTS[name]]
         assert done_again(run, found.acts, FLOW_FAULTS[name]) is not None
 
@@ -155,7 +167,7 @@ def test_each_rule_of_flows_can_be_broken(name: str, tmp_path: Path, monkeypatch
     monkeypatch.setenv(FAULTS_VARIABLE, name)
     with opened(tmp_path) as run:
         flows = Flows(run, runs=FLOW_RUNS, seed=1)
-        flows.everyone(looking_for=ROWS_OF_FLOWS[name])
+        flows.everyone(looking_for=frozenset({ROWS_OF_FLOWS[name]}))
         assert ROWS_OF_FLOWS[name] in flows.found, flows.trouble
 
 

@@ -45,15 +45,29 @@ def test_a_process_that_is_ready_is_taken_once() -> None:
 @pytest.mark.parametrize(
     ("steps", "wanted"),
     [
-        ([], set()),
-        (["the client asks for codes", "the token endpoint is sent"], set()),
-        (["the token endpoint is sent requests of every form"], {"token"}),
-        (["the parties of a flow act in every order"], {FLOW}),
-        ([f"{endpoint} is sent requests of every form" for endpoint in ENDPOINTS], set(ENDPOINTS.values())),
+        ([], {}),
+        (["the client asks for codes", "the token endpoint is sent"], {}),
+        (["the token endpoint is sent requests of every form"], {"token": set()}),
+        (["the parties of a flow act in every order"], {FLOW: set()}),
+        (
+            [f"{endpoint} is sent requests of every form" for endpoint in ENDPOINTS],
+            {key: set() for key in ENDPOINTS.values()},
+        ),
+        (
+            [
+                "the token endpoint is sent requests of every form",
+                "it answers each of them with no fault of its own",
+                "the parties of a flow act in every order",
+                "whatever the order, a code gives one bearer",
+                "the token endpoint is sent requests of every form",
+                "it answers each of them with no token for a denied code",
+            ],
+            {"token": {"ERR-01", "POL-08"}, FLOW: {"POL-12"}},
+        ),
     ],
 )
-def test_what_is_to_be_fuzzed_is_read_from_the_steps(steps: list[str], wanted: set[str]) -> None:
-    """An endpoint that no scenario names is left alone, and so are the flows."""
+def test_what_is_to_be_fuzzed_is_read_from_the_steps(steps: list[str], wanted: dict[str, set[str]]) -> None:
+    """An endpoint that no scenario names is left alone, and so are the flows; of each it is told what is judged."""
     assert wanted_of(steps) == wanted
 
 

@@ -27,8 +27,13 @@ class Assignment:
     """After how long all of it has."""
     flow_runs: int = 0
     """Sequences of acts that the flow is taken through."""
-    only: frozenset[str] | None = None
-    """What is to be fuzzed, by the names of operations and ``flow``; ``None`` for all there is."""
+    only: Mapping[str, frozenset[str]] | None = None
+    """What is to be fuzzed, by the names of operations and ``flow``, and the requirements that are judged of it: those
+    found unmet, it is enough. ``None`` for all there is."""
+
+    def judged_of(self, name: str) -> frozenset[str]:
+        """Return the requirements that are judged of an operation, or of ``flow``; none where all are."""
+        return frozenset() if self.only is None else self.only.get(name, frozenset())
 
 
 @dataclass(frozen=True)

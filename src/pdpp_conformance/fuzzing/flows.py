@@ -68,11 +68,11 @@ class Flows:
         """The first thing that kept a run from going on."""
         self.cut_short = False
 
-    def everyone(self, looking_for: str = "") -> None:
+    def everyone(self, looking_for: frozenset[str] = frozenset()) -> None:
         """Make all runs.
 
         Args:
-            looking_for: a requirement; with its first find it is enough.
+            looking_for: requirements; with a find of each it is enough. None for all that can be broken.
         """
         if not self._wanted:
             return
@@ -93,11 +93,12 @@ class Flows:
             found = self.again(acts, model())
             if found is not None:
                 self.found.setdefault(found.judged.requirement, found)
-            if looking_for in self.found:
+            if looking_for and looking_for <= self.found.keys():
                 break
         self.requests = self._run.recorder.politeness.made - before
         for requirement, found in self.found.items():
-            self.found[requirement] = self._shortest(found, model)
+            if not looking_for or requirement in looking_for:
+                self.found[requirement] = self._shortest(found, model)
 
     def report(self) -> dict[str, Any]:
         """Return what came of it so far; nothing where nothing was wanted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,8 +52,9 @@ class Wish:
     examples: int | None = None
     seed: int = 1
     endpoint_seconds: float | None = None
-    only: frozenset[str] | None = None
-    """What is to be fuzzed, by the names of operations and :data:`FLOW`; ``None`` for all there is."""
+    only: Mapping[str, frozenset[str]] | None = None
+    """What is to be fuzzed, by the names of operations and :data:`FLOW`, and the requirements that are judged of it:
+    those found unmet, it is enough. ``None`` for all there is."""
 
 
 def assigned_to(target: Target, wish: Wish, report_dir: Path) -> Assignment:
@@ -102,10 +103,10 @@ def shared_out(assigned: Assignment) -> Sequence[Assignment]:
     """Return what each of several processes is to do: at the bundled server, which each has for itself, one makes the
     generated requests and another the flows; a deployment, with its limits, is one process's.
     """
-    requests_wanted = assigned.only is None or bool(assigned.only - {FLOW})
+    requests_wanted = assigned.only is None or bool(assigned.only.keys() - {FLOW})
     if assigned.target.base_url is not None or not requests_wanted or not assigned.flow_runs:
         return [assigned]
-    return [replace(assigned, flow_runs=0), replace(assigned, only=frozenset({FLOW}))]
+    return [replace(assigned, flow_runs=0), replace(assigned, only={FLOW: assigned.judged_of(FLOW)})]
 
 
 class FuzzingJob:

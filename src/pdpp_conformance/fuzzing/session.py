@@ -8,7 +8,7 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,8 +33,12 @@ SHRINKING_REQUESTS = 150
 """How many requests it may take to make a found case smaller."""
 
 
-class _TimeIsUp(BaseException):
+class _Enough(BaseException):
     """An endpoint has had enough. No ``Exception``: Hypothesis takes those for failures, and tries them again."""
+
+
+class _TimeIsUp(_Enough):
+    """Not all that was to be sent was."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +124,12 @@ class Fuzzing:
             cut_short=list(self.cut_short),
         )
 
-    def everywhere(self, only: Collection[str] | None = None) -> None:
+    def everywhere(self, only: Mapping[str, frozenset[str]] | None = None) -> None:
         """Fuzz every operation that the metadata advertises.
 
         Args:
-            only: the operations to fuzz, where not all are.
+            only: the operations to fuzz, where not all are; an operation has had enough once requests were found that
+                break each of its requirements here, if it has any.
         """
         operations = [one for one in operations_of(self._run.discovery) if only is None or one.name in only]
         if not operations:
@@ -134,21 +139,35 @@ class Fuzzing:
             operation = next(one for one in operations if one.name == name)
             with suppress(Conclusion, OffLimits):  # an endpoint may have revoked what the next one needs
                 self._values |= new_tokens(self._run)
-            self._one(operation, generators)
+            self._one(operation, generators, frozenset() if only is None else only[name])
 
-    def _one(self, operation: Operation, generators: Mapping[str, st.SearchStrategy[GeneratedRequest]]) -> None:
+    def _one(
+        self,
+        operation: Operation,
+        generators: Mapping[str, st.SearchStrategy[GeneratedRequest]],
+        looking_for: frozenset[str],
+    ) -> None:
         counts = self.counts[operation.name] = Counts()
         until = min(time.monotonic() + self._seconds, self._until)
         for strategy in (None, *generators.values()):
             first: dict[str, tuple[Broken, GeneratedRequest]] = {}
+            left = looking_for - {requirement for requirement, name in self.found if name == operation.name}
+            if looking_for and not left:
+                break
             started, sending = time.thread_time(), counts.sending_s
 
-            def send(sent: GeneratedRequest, first: dict[str, tuple[Broken, GeneratedRequest]] = first) -> None:
+            def send(
+                sent: GeneratedRequest,
+                first: dict[str, tuple[Broken, GeneratedRequest]] = first,
+                left: frozenset[str] = left,
+            ) -> None:
                 self.note(json.dumps(sent.to_json(), sort_keys=True).encode("utf-8", "surrogatepass"))
                 if time.monotonic() > until:
                     raise _TimeIsUp
                 for broken in self._try(operation, sent, counts):
                     first.setdefault(broken.requirement, (broken, sent))
+                if left and left <= first.keys():
+                    raise _Enough
 
             try:
                 if strategy is None:
@@ -156,15 +175,15 @@ class Fuzzing:
                         send(corner)
                 else:
                     self._generate(strategy, send)
-            except _TimeIsUp:
-                if operation.name not in self.cut_short:
+            except _Enough as why:
+                if isinstance(why, _TimeIsUp) and operation.name not in self.cut_short:
                     self.cut_short.append(operation.name)
             counts.generating_s += time.thread_time() - started - (counts.sending_s - sending)
             for requirement, (broken, sent) in first.items():
                 if (requirement, operation.name) not in self.found:
                     self.found[requirement, operation.name] = (
                         _as_it_is(operation, broken, sent)
-                        if strategy is None
+                        if strategy is None or (looking_for and requirement not in looking_for)
                         else self._smallest(operation, strategy, broken, sent)
                     )
 

@@ -73,14 +73,31 @@ FLOW = "flow"
 
 _SENT = re.compile(r"^(the .+) is sent requests of every form$")
 _ACTED = "the parties of a flow act in every order"
+_JUDGED = re.compile(r"^(?:it answers each of them|whatever the order,) (.+)$")
 
 
-def wanted_of(steps: Iterable[str]) -> frozenset[str]:
-    """Return the operations that are to be fuzzed where scenarios have these steps, and :data:`FLOW` for flows."""
-    wanted = set()
+def wanted_of(steps: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return what scenarios with these steps want fuzzed, and what they judge of it.
+
+    Args:
+        steps: the texts of the steps, those of a scenario one after the other.
+
+    Returns:
+        The requirements that are judged, by the name of the operation or :data:`FLOW`.
+
+    Raises:
+        KeyError: a step judges by a rule that there is not.
+    """
+    wanted: dict[str, frozenset[str]] = {}
+    where = ""
     for step in steps:
         if step == _ACTED:
-            wanted.add(FLOW)
+            where = FLOW
+            wanted.setdefault(where, frozenset())
         elif sent := _SENT.match(step):
-            wanted.add(ENDPOINTS[sent[1]])
-    return frozenset(wanted)
+            where = ENDPOINTS[sent[1]]
+            wanted.setdefault(where, frozenset())
+        elif judged := _JUDGED.match(step):
+            rules = FLOW_RULES if where == FLOW else RULES
+            wanted[where] |= {rules[judged[1]][0]}
+    return wanted

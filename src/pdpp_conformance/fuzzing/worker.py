@@ -23,6 +23,7 @@ from pdpp_conformance.discovery import Unreachable
 from pdpp_conformance.fuzzing.assignment import Assignment, Report
 from pdpp_conformance.fuzzing.flows import Flows
 from pdpp_conformance.fuzzing.session import Fuzzing
+from pdpp_conformance.fuzzing.words import FLOW
 from pdpp_conformance.journal import Journal
 from pdpp_conformance.run import Run
 
@@ -71,7 +72,7 @@ def _fuzz(run: Run, assigned: Assignment) -> Report:
     try:
         fuzzing.everywhere(assigned.only)
         # Last, as they move the clock by days.
-        flows.everyone()
+        flows.everyone(assigned.judged_of(FLOW))
     except KeyboardInterrupt:
         problem = "the run ended before the fuzzing did"
     finally:
