@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_bdd import given, parsers, then, when
 
 from pdpp_conformance import cross_flow_checks as checks
-from pdpp_conformance.approver.redirection import Arrival
+from pdpp_conformance.approver.approver import Arrival
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.oauth_client import DeviceAuthorization
@@ -45,7 +45,7 @@ def presented_as_code(run: Run, device: DeviceAuthorization, what: str) -> Answe
     return checks.redeem_as_authorization_code(run, device, what)
 
 
-@when("the owner's browser opens the device's codes as request URIs", target_fixture="arrivals")
+@when("the owner opens the device's codes as request URIs", target_fixture="arrivals")
 def opened_as_request_uri(run: Run, device: DeviceAuthorization, prefix: str) -> list[Arrival]:
     return checks.open_as_request_uri(run, device, prefix)
 

@@ -115,7 +115,7 @@ def run_all(planned: Planned, *, jobs: int, folder: Path, told: Told, arguments:
         "--verdicts-only",
         "-qq",
         "--no-header",
-        "--tb=native",
+        "--tb=no",
         "--rootdir",
         str(ROOT),
         "-c",

@@ -37,6 +37,6 @@ Feature: What one flow staged is good in that flow alone
     Scenario: A device's codes are no request URIs
       Given a device authorization, still to be decided, of a client that may use both flows
       And a pushed request leads to the owner's decision
-      When the owner's browser opens the device's codes as request URIs
+      When the owner opens the device's codes as request URIs
       Then no decision is asked of the owner, and no code goes to the client
       And the request is still pending

@@ -10,13 +10,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pdpp_conformance import drawing
-from pdpp_conformance.approver.approver import Page
-from pdpp_conformance.approver.browser import BrowserApprover
-from pdpp_conformance.approver.redirection import Arrival
+from pdpp_conformance.approver.approver import Arrival
 from pdpp_conformance.discovery import DEVICE_CODE_GRANT
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.oauth_client import OAuthClient, TokenResponse, read_token_response
-from pdpp_conformance.replay import ReplayedOwner
 from pdpp_conformance.run import REDIRECT_URI, Run
 from pdpp_conformance.verdict import Blocked, NotApplicable
 
@@ -35,11 +32,10 @@ class CodeRequest:
 
 @dataclass(frozen=True)
 class AuthorizationResponse:
-    """What came back to the client's redirect URI (RFC 6749 §4.1.2), and the page on which the browser stood."""
+    """What came back to the client's redirect URI (RFC 6749 §4.1.2)."""
 
     request: CodeRequest
     parameters: Mapping[str, str] = field(repr=False)
-    page: Page
 
     @property
     def code(self) -> str:
@@ -121,19 +117,15 @@ def push(run: Run, request: CodeRequest) -> str:
     return request_uri
 
 
-def open_at_browser(run: Run, parameters: Mapping[str, str], *, approve: bool | None) -> Arrival:
-    """Let the owner's browser open an authorization request, and the owner decide it.
+def open_as_owner(run: Run, parameters: Mapping[str, str], *, approve: bool | None) -> Arrival:
+    """Let the owner open an authorization request, and decide it.
 
     Args:
         approve: the owner's decision; ``None`` to look at the page and decide nothing.
 
     Raises:
-        Blocked: there is no browser.
+        Blocked: nobody plays the owner, or a person who cannot be followed does.
     """
-    if not isinstance(run.approver, BrowserApprover | ReplayedOwner):
-        raise Blocked(
-            "the authorization-code flow needs a browser", unblock="--approver browser and the owner's password"
-        )
     endpoint = str(run.discovery.endpoint("authorization_endpoint"))
     joint = "&" if urlsplit(endpoint).query else "?"
     return run.approver.answer_client(f"{endpoint}{joint}{urlencode(parameters)}", REDIRECT_URI, approve=approve)
@@ -151,7 +143,7 @@ def approved(run: Run, request: CodeRequest, *, request_uri: str | None = None) 
     if request_uri is None and run.discovery.authorization_server.content.get("require_pushed_authorization_requests"):
         request_uri = push(run, request)
     pushed = {"client_id": request.client.client_id, "request_uri": str(request_uri)}
-    arrival = open_at_browser(run, request.parameters if request_uri is None else pushed, approve=True)
+    arrival = open_as_owner(run, request.parameters if request_uri is None else pushed, approve=True)
     if arrival.redirected_to is None:
         raise Blocked(
             f"the owner's approval led to no redirect URI; the last page was {arrival.page.title!r}",
@@ -160,7 +152,7 @@ def approved(run: Run, request: CodeRequest, *, request_uri: str | None = None) 
     parameters = dict(parse_qsl(urlsplit(arrival.redirected_to).query, keep_blank_values=True))
     if parameters.get("state") != request.parameters["state"]:
         raise Blocked("the authorization response lost the state", unblock="a deployment that returns the state")
-    return AuthorizationResponse(request, parameters, arrival.page)
+    return AuthorizationResponse(request, parameters)
 
 
 def redeem(response: AuthorizationResponse) -> Answer:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
 from pdpp_conformance import code_flow, drawing
-from pdpp_conformance.approver.redirection import Arrival
+from pdpp_conformance.approver.approver import Arrival
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.oauth_client import DeviceAuthorization, OAuthClient
@@ -153,7 +153,7 @@ def require_pushed_request_opens(run: Run) -> str:
 
 
 def open_as_request_uri(run: Run, device: DeviceAuthorization, prefix: str) -> list[Arrival]:
-    """Open a device's codes as request URIs at the owner's browser, bare and in the form that this deployment uses."""
+    """Open a device's codes as request URIs, as the owner, bare and in the form that this deployment uses."""
     codes = (device.device_code, device.user_code)
     return [_open(run, f"{form}{code}") for form in dict.fromkeys(("", prefix)) for code in codes]
 
@@ -161,7 +161,7 @@ def open_as_request_uri(run: Run, device: DeviceAuthorization, prefix: str) -> l
 def _open(run: Run, request_uri: str) -> Arrival:
     """Open an authorization request by its request URI (RFC 9126 §4), and decide nothing."""
     client_id = code_flow.client_of_both_flows(run).client_id
-    return code_flow.open_at_browser(run, {"client_id": client_id, "request_uri": request_uri}, approve=None)
+    return code_flow.open_as_owner(run, {"client_id": client_id, "request_uri": request_uri}, approve=None)
 
 
 def judge_no_decision(judge: Judgement, arrivals: list[Arrival]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,8 +23,9 @@ def marker_of(tag: str) -> str:
     return re.sub(r"\W", "_", tag)
 
 
+@cache
 def tags_below(directory: Path) -> frozenset[str]:
-    """Return every tag of every feature file below ``directory``."""
+    """Return every tag of every feature file below ``directory``, as they were when this was first asked."""
     tags: set[str] = set()
     for path in directory.rglob("*.feature"):
         for line in _TAG_LINE.findall(path.read_text(encoding="utf-8")):

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
-from pdpp_conformance.approver.approver import Decision, Page
-from pdpp_conformance.approver.redirection import Arrival
+from pdpp_conformance.approver.approver import Arrival, Decision, Page
 from pdpp_conformance.exchange import MADE, Answer, Exchange, Headers, NoAnswer, Recorder
 from pdpp_conformance.oauth_client import DeviceRequest, Kind
 from pdpp_conformance.record import Record

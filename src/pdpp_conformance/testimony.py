@@ -12,8 +12,7 @@ from dataclasses import asdict, replace
 from functools import wraps
 from typing import Any
 
-from pdpp_conformance.approver.approver import Approver, Decision, Page
-from pdpp_conformance.approver.redirection import Arrival
+from pdpp_conformance.approver.approver import Approver, Arrival, Decision, Page
 from pdpp_conformance.exchange import Recorder
 from pdpp_conformance.verdict import Blocked
 from pdpp_conformance.waiting import Waiting

@@ -48,6 +48,12 @@ class Visit:
         return self.answers[-1]
 
     @property
+    def sent_away_to(self) -> str | None:
+        """Where the last answer redirects to, and nobody went."""
+        location = self.last.header("location")
+        return resolve(self.page.url, location) if self.last.status in _REDIRECTS and location else None
+
+    @property
     def summary(self) -> str:
         """The way in a few words: each status, and the title of the page."""
         statuses = " → ".join(str(answer.status) for answer in self.answers)

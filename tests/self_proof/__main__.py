@@ -26,6 +26,8 @@ from tests.self_proof.outcome import UNPROVEN, Outcome, report_of
 from tests.self_proof.proof import SCOPES, Proof
 
 REPORT = ROOT / "reports" / "self-proof.json"
+JOBS = (os.cpu_count() or 1) + 1
+"""One more than there are processors: each run waits now and then, for a browser or for itself."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for problem in proof.problems:
         _say(f"without any fault: {problem}")
     failed = [outcome for outcome in proof.outcomes if not outcome.ok]
+    for outcome in failed:
+        _tell(outcome)  # once more, where the end of all that was said is read
     _say(f"{len(proof.outcomes) - len(failed)} of {len(faults)} faults turned exactly their rows red ({options.scope})")
     unproven = [told["id"] for told in report["rows_without_fault"] if told["reason"] == UNPROVEN]
     if unproven:
@@ -88,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         help="what is run for a fault: " + "; ".join(f"{scope}: {what}" for scope, what in SCOPES.items()),
     )
     parser.add_argument("--whole", action="store_const", const="whole", dest="scope", help="the same as --scope whole")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="runs at a time (2)")
+    parser.add_argument("--jobs", type=int, default=JOBS, metavar="N", help=f"runs at a time ({JOBS})")
     parser.add_argument(
         "--report", type=Path, default=REPORT, help="where the outcome is written, and beside it the HTML"
     )

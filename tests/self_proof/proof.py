@@ -22,7 +22,7 @@ from tests.self_proof.outcome import COMPLETE_RUNS, RED, Outcome
 
 SCOPES: Mapping[str, str] = {
     "rows": "the scenarios of the declared rows",
-    "near": "the scenarios of the declared rows, and of every other row of their features one, drawn for each fault",
+    "near": "the scenarios of the declared rows, and of the others in their features a few, drawn for each fault",
     "features": "the features in which the declared rows stand, of their scenarios for a browser only the declared",
     "whole": "all scenarios",
 }
@@ -33,15 +33,19 @@ BRIEF = frozenset({"rows", "near"})
 
 SELDOM = frozenset({"expires", "paced", "limit", "idle", "validator"})
 """Tags of what takes many times as long as others."""
-MANY_REQUESTS = 8
+MANY_REQUESTS = 5
 """So does a scenario that makes more of them, where there is no fault."""
 ONE_IN = 4
 """Near a fault, what takes long is run under one fault in so many."""
+NEIGHBOURS = 4
+"""How many scenarios near a fault are drawn, each of them for another row."""
 
 GENERATED = 12
 """How many requests are generated for each operation: enough for the faults that only those find."""
 
 _CONFORMING = "conforming"
+_PARTS = 4
+"""Into how many runs the scenarios without a fault are divided, so that they are run at the same time."""
 
 
 @dataclass
@@ -101,6 +105,7 @@ class Proof:
         self._scenarios: Sequence[ScenarioFacts] = ()
         self._for_browser: frozenset[str] = frozenset()
         self._conforming = _Found()
+        self._parts_left = 0
         self._found = {name: _Found() for name in self._faults}
         self.outcomes: list[Outcome] = []
         self.seconds: dict[str, float] = {}
@@ -126,7 +131,20 @@ class Proof:
         self._scenarios = scenarios
         # Which are drawn near a fault depends on which of them need a browser, and that is yet to be seen.
         scope = "features" if self._scope == "near" else self._scope
-        return [Plan(_CONFORMING, self._wanted(self._faults.values(), scope), approver="http")]
+        parts = self._divided(self._wanted(self._faults.values(), scope))
+        self._parts_left = len(parts)
+        return [Plan(f"{_CONFORMING}.{number}", part, approver="http") for number, part in enumerate(parts)]
+
+    def _divided(self, wanted: frozenset[str]) -> list[frozenset[str]]:
+        """Divide scenarios into parts of about the same size; a feature's stay together, as they may share a play."""
+        subjects: dict[str, set[str]] = {}
+        for scenario in self._scenarios:
+            if scenario.id in wanted:
+                subjects.setdefault(_subject(scenario), set()).add(scenario.id)
+        parts: list[set[str]] = [set() for _ in range(_PARTS)]
+        for subject in sorted(subjects.values(), key=len, reverse=True):
+            min(parts, key=len).update(subject)
+        return [frozenset(part) for part in parts if part]
 
     def _told(self, run: FinishedRun) -> Iterable[Plan]:
         name, _, _ = run.plan.name.partition(".")
@@ -134,12 +152,14 @@ class Proof:
         if name in self._found:
             return self._take(name, run)
         before = self._conforming
+        before.take(run)
         if run.plan.approver == "http":
-            before.take(run)
+            self._parts_left -= 1
+            if self._parts_left:
+                return []
             self._for_browser, before.verdicts = frozenset(before.unseen), _judged(before.verdicts)
             control = [Plan(f"{_CONFORMING}.browser", self._for_browser)] if self._for_browser else []
             return [*control, *self._with_faults()]
-        before.take(run)
         return []
 
     def _take(self, name: str, run: FinishedRun) -> Iterable[Plan]:
@@ -166,10 +186,10 @@ class Proof:
 
     def _with_faults(self) -> Iterator[Plan]:
         """Yield the first run with each fault; what takes the longest begins first."""
-        for name in sorted(self._faults, key=lambda name: name not in self._generated):
-            fault = self._faults[name]
+        faults = self._faults.values()
+        for fault in sorted(faults, key=lambda fault: not (fault.is_the_clients or fault.name in self._generated)):
             first, *following = self._plans(fault, self._wanted([fault], self._scope))
-            self._found[name].following = following
+            self._found[fault.name].following = following
             yield first
 
     def _plans(self, fault: Fault, wanted: frozenset[str]) -> list[Plan]:
@@ -181,7 +201,7 @@ class Proof:
         alone: dict[frozenset[str], set[str]] = {frozenset(): set()}
         for scenario in self._scenarios:
             if scenario.id in wanted - self._for_browser:
-                alone.setdefault(wanted_of(scenario.steps), set()).add(scenario.id)
+                alone.setdefault(frozenset(wanted_of(scenario.steps)), set()).add(scenario.id)
         environment = {FAULTS_VARIABLE: fault.name}
         until_red = fault.rows if self._scope in BRIEF else frozenset[str]()
         at_fault = _operations_at(fault.path)
@@ -216,15 +236,16 @@ class Proof:
         return frozenset(wanted.union(scenario.id for scenario in beside))
 
     def _drawn(self, scenarios: Sequence[ScenarioFacts], fault: Fault) -> list[ScenarioFacts]:
-        """Draw one scenario of each row, the same one each time, and another for another fault."""
-        drawn: dict[str, ScenarioFacts] = {}
+        """Draw scenarios, each for another row: the same ones each time, and others for another fault."""
+        drawn: list[ScenarioFacts] = []
+        rows: set[str] = set()
         patient = _lot(fault.name) % ONE_IN == 0
         for scenario in sorted(scenarios, key=lambda each: _lot(f"{fault.name} {each.id}")):
             takes_long = scenario.id in self._conforming.long or not SELDOM.isdisjoint(scenario.tags)
-            if patient or not takes_long:
-                for row in scenario.requirement_ids:
-                    drawn.setdefault(row, scenario)
-        return list(drawn.values())
+            if (patient or not takes_long) and not rows.issuperset(scenario.requirement_ids):
+                rows.update(scenario.requirement_ids)
+                drawn.append(scenario)
+        return drawn[:NEIGHBOURS]
 
 
 def _operations_at(path: str | None) -> frozenset[str]:

@@ -95,6 +95,17 @@ class Decision:
     concluded: Page
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """Where a walk through an authorization request ended."""
+
+    page: Page
+    asks: bool
+    """Whether the page asks for a decision."""
+    redirected_to: str | None
+    """The redirect URI with the authorization response in it, once the owner was sent back to the client."""
+
+
 class Approver(Protocol):
     """The owner, at a browser or otherwise."""
 
@@ -143,6 +154,16 @@ class Approver(Protocol):
         """Open a page as the owner, who signs in where asked."""
         ...
 
+    def answer_client(self, url: str, redirect_uri: str, *, approve: bool | None) -> Arrival:
+        """Open an authorization request (RFC 6749 §4.1.1), sign in where asked, decide, and follow the way back.
+
+        Nothing is sent to the redirect URI.
+
+        Args:
+            approve: the owner's decision; ``None`` to stop at the page that asks for it.
+        """
+        ...
+
     def session_cookies(self) -> Sequence[tuple[str, str]]:
         """Return the owner's cookies at the deployment, names and values."""
         ...
@@ -185,6 +206,9 @@ class NoApprover:
         raise self._nobody()
 
     def visit(self, url: str) -> Page:
+        raise self._nobody()
+
+    def answer_client(self, url: str, redirect_uri: str, *, approve: bool | None) -> Arrival:
         raise self._nobody()
 
     def session_cookies(self) -> Sequence[tuple[str, str]]:

@@ -11,9 +11,9 @@ from playwright.sync_api import Locator
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import TimeoutError as TookTooLong
 
-from pdpp_conformance.approver.approver import Attachment, Decision, Page, read_as_one
+from pdpp_conformance.approver.approver import Arrival, Attachment, Decision, Page, read_as_one
 from pdpp_conformance.approver.pictures import Pictures
-from pdpp_conformance.approver.redirection import Arrival, CaughtRedirect
+from pdpp_conformance.approver.redirection import CaughtRedirect
 from pdpp_conformance.approver.sessions import IDLE_MS, BrowserSession, Chromium
 from pdpp_conformance.approver.short_way import ShortWay
 from pdpp_conformance.exchange import Recorder
@@ -200,11 +200,12 @@ class BrowserApprover:
         return [*held, self._short_way.session_cookies()]
 
     def answer_client(self, url: str, redirect_uri: str, *, approve: bool | None) -> Arrival:
-        """Open an authorization request (RFC 6749 §4.1.1), sign in where asked, decide, and follow the way back.
+        def answer() -> Arrival:
+            return self._answer_client(url, redirect_uri, approve)
 
-        Args:
-            approve: the owner's decision; ``None`` to stop at the page that asks for it.
-        """
+        return self._short_way.approve_client(url, redirect_uri, answer) if approve else answer()
+
+    def _answer_client(self, url: str, redirect_uri: str, approve: bool | None) -> Arrival:
         tab, words = self.session.tab(), self.words
         pressed = () if approve is None else words.approve if approve else words.deny
         with self.session.guard.letting_pass(redirect_uri), CaughtRedirect(tab, redirect_uri) as client:

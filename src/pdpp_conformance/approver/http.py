@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from pdpp_conformance.approver.approver import Decision, Page
+from pdpp_conformance.approver.approver import Arrival, Decision, Page
 from pdpp_conformance.exchange import Recorder
-from pdpp_conformance.html_pages import Control, as_it_is
+from pdpp_conformance.html_pages import Control, as_it_is, ticked
 from pdpp_conformance.oauth_client import DeviceRequest, Kind
 from pdpp_conformance.patience import Patience
 from pdpp_conformance.target import ApproverWords
 from pdpp_conformance.verdict import Blocked
-from pdpp_conformance.visitor import Visit, Visitor
+from pdpp_conformance.visitor import MOST_PAGES, Visit, Visitor
 
 
 class HttpApprover:
@@ -66,11 +66,32 @@ class HttpApprover:
         """Open a page as the owner, who signs in where asked."""
         return page_of(self._visitor.sign_in_if_asked(self._visitor.open(url)))
 
+    def answer_client(self, url: str, redirect_uri: str, *, approve: bool | None) -> Arrival:
+        return answer_by_forms(self._visitor, self._words, url, redirect_uri, approve=approve)
+
     def close(self) -> None:
         """Nothing was started."""
 
     def _decide(self, visit: Visit, names: Sequence[str], change: Callable[[Control], Control]) -> Decision:
         return Decision(page_of(visit), page_of(self._visitor.decide(visit, names, change=change, signing_in=True).end))
+
+
+def answer_by_forms(
+    visitor: Visitor, words: ApproverWords, url: str, redirect_uri: str, *, approve: bool | None
+) -> Arrival:
+    """Open an authorization request and decide it, as :meth:`Approver.answer_client` does."""
+    pressed = () if approve is None else words.approve if approve else words.deny
+    visit = visitor.sign_in_if_asked(visitor.open(url))
+    for _ in range(MOST_PAGES):
+        choice = visit.page.offers(pressed)
+        if choice is None and not visitor.is_decision(visit):
+            choice = visit.page.offers(words.proceed)
+        if choice is None:
+            break
+        visit = visitor.sign_in_if_asked(visitor.press(choice.filled(ticked)))
+    away = visit.sent_away_to
+    back = away if away is not None and away.startswith(redirect_uri) else None
+    return Arrival(page_of(visit), visitor.is_decision(visit), back)
 
 
 def _is_of(control: Control, stream: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-from pdpp_conformance.approver.approver import Decision, Page
+from pdpp_conformance.approver.approver import Arrival, Decision, Page
 from pdpp_conformance.oauth_client import DeviceRequest, Kind
 from pdpp_conformance.verdict import Blocked
 from pdpp_conformance.waiting import Waiting
@@ -58,6 +58,9 @@ class ManualApprover:
         raise _unseen()
 
     def visit(self, url: str) -> Page:
+        raise _unseen()
+
+    def answer_client(self, url: str, redirect_uri: str, *, approve: bool | None) -> Arrival:
         raise _unseen()
 
     def session_cookies(self) -> Sequence[tuple[str, str]]:

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from playwright.sync_api import CDPSession, Error
 from playwright.sync_api import Page as BrowserPage
 
-from pdpp_conformance.approver.approver import Page
-
 _BACK = b"<!doctype html><title>Back at the client</title><p>The harness took the answer. Nothing was sent.</p>"
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """Where a walk through an authorization request ended."""
-
-    page: Page
-    asks: bool
-    """Whether the page asks for a decision."""
-    redirected_to: str | None
-    """The redirect URI with the authorization response in it, once the browser was sent back to the client."""
 
 
 class CaughtRedirect:

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from pdpp_conformance.approver.approver import Decision, Page
-from pdpp_conformance.approver.http import page_of
+from pdpp_conformance.approver.approver import Arrival, Decision, Page
+from pdpp_conformance.approver.http import answer_by_forms, page_of
 from pdpp_conformance.exchange import NoAnswer
 from pdpp_conformance.html_pages import as_it_is
 from pdpp_conformance.oauth_client import DeviceRequest, Kind
@@ -40,6 +40,8 @@ class ShortWay:
         self._visitor = visitor
         self._words = words
         self._known: dict[tuple[Action, Kind], Page] = {}
+        self._came_back = False
+        """Whether an authorization request, approved in the browser, led back to its client."""
         self._leads_nowhere = False
 
     def remember(self, action: Action, device: DeviceRequest, decision: Decision) -> None:
@@ -74,6 +76,26 @@ class ShortWay:
             return in_browser()
         except Blocked:
             return decision  # it was made, then
+
+    def approve_client(self, url: str, redirect_uri: str, in_browser: Callable[[], Arrival]) -> Arrival:
+        """Approve an authorization request, in the browser where none led back to its client from there yet.
+
+        Args:
+            in_browser: approves it in the browser.
+        """
+        if self._leads_nowhere or not self._came_back:
+            arrival = in_browser()
+            self._came_back = arrival.redirected_to is not None
+            return arrival
+        try:
+            arrival = answer_by_forms(self._visitor, self._words, url, redirect_uri, approve=True)
+        except (Blocked, NoAnswer):
+            self._leads_nowhere = True
+            return in_browser()
+        if arrival.redirected_to is not None:
+            return arrival
+        self._leads_nowhere = True
+        return in_browser()
 
 
 def _say_the_same(one: Page, other: Page) -> bool:
