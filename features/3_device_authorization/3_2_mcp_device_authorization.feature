@@ -203,6 +203,7 @@ Feature: MCP device authorization starts from client, MCP resource and authoriza
         | a number for a stream              |
         | a text for fields                  |
         | a list for a time range            |
+        | a number for a necessity           |
         | a number for a purpose             |
         | nine entries                       |
         | more than 16 KiB                   |

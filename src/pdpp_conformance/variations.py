@@ -91,6 +91,7 @@ AUTHORIZATION_DETAILS: Mapping[str, Callable[[Entry], str]] = {
     "a number for a stream": _first_stream(lambda stream: stream.update(name=1)),
     "a text for fields": _first_stream(lambda stream: stream.update(fields="id")),
     "a list for a time range": _first_stream(lambda stream: stream.update(time_range=["2026-01-01T00:00:00Z"])),
+    "a number for a necessity": _first_stream(lambda stream: stream.update(necessity=1)),
     "a number for a purpose": _changed(lambda entry: entry.update(purpose_code=1)),
     "nine entries": lambda entry: json.dumps([entry] * 9),
     "more than 16 KiB": _changed(lambda entry: entry.update(purpose_description="x" * (16 * 1024))),

@@ -44,7 +44,7 @@ GENERATED = 12
 """How many requests are generated for each operation: enough for the faults that only those find."""
 
 _CONFORMING = "conforming"
-_PARTS = 4
+_PARTS = 6
 """Into how many runs the scenarios without a fault are divided, so that they are run at the same time."""
 
 

@@ -186,6 +186,11 @@ _streams(
     "A time that is none is left out.",
     lambda s: s if s.get("time_range", {}).get("since", "2").startswith("2") else _only(s, "name", "fields"),
 )
+_streams(
+    "rar_necessity_unchecked",
+    "A stream's necessity may say anything.",
+    lambda s: {name: value for name, value in s.items() if name != "necessity"},
+)
 _entries(
     "rar_retention_unchecked",
     "A retention may say anything.",
