@@ -167,6 +167,16 @@ def query_ignored(judge: Judgement, presented: Presented) -> None:
     checks.judge_query_ignored(judge, presented)
 
 
+@then("the error code in the body fits the status")
+def code_fits_status(judge: Judgement, presented: Presented) -> None:
+    checks.judge_code_fits_status(judge, presented)
+
+
+@then("the body of the refusal names the next step")
+def names_next_step(judge: Judgement, presented: Presented) -> None:
+    checks.judge_names_next_step(judge, presented)
+
+
 @then("the refusal tells nothing of the owner")
 def tells_nothing(judge: Judgement, run: Run, presented: Presented) -> None:
     checks.judge_tells_nothing(judge, run, presented)

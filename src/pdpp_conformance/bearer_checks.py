@@ -16,6 +16,9 @@ from pdpp_conformance.reading import Reader, distinctive_values, records_of, tol
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Blocked, Unmet
 
+_CODE_OF = {401: "authentication_error", 403: "permission_error"}
+"""What a refusal calls itself in its body, by its status."""
+
 
 def judge_unauthorized(judge: Judgement, presented: Presented) -> None:
     """401, and no result."""
@@ -61,7 +64,7 @@ def judge_not_twice(judge: Judgement, presented: Presented) -> None:
     """400 ``invalid_request``; another refusal is permitted, and remarked on."""
     answer = presented.answer
     judge.that(400 <= answer.status < 500, "400 invalid_request", answer.summary)
-    named = {answer.error, _nested_code(answer), *errors_of(answer)}
+    named = {answer.error, _nested(answer, "code"), *errors_of(answer)}
     judge.remark(answer.status == 400 and "invalid_request" in named, "400 invalid_request", answer.summary)
 
 
@@ -72,9 +75,9 @@ def judge_form_not_taken(judge: Judgement, presented: Presented) -> None:
     judge.remark(answer.status == 401, "401", answer.summary)
 
 
-def _nested_code(answer: Answer) -> Any:
+def _nested(answer: Answer, member: str) -> Any:
     error = answer.member("error")
-    return error.get("code") if isinstance(error, dict) else None
+    return error.get(member) if isinstance(error, dict) else None
 
 
 def judge_expired(judge: Judgement, aged: Expired) -> None:
@@ -143,6 +146,34 @@ def read_with(run: Run, what: str) -> Presented:
             f"the MCP resource serves {what}", unblock="an MCP resource that refuses it; see the rows on tokens"
         )
     return Presented(what, answer)
+
+
+def judge_code_fits_status(judge: Judgement, presented: Presented) -> None:
+    """``authentication_error`` with 401, ``permission_error`` with 403 (PDPP wire contract §7).
+
+    Raises:
+        Blocked: the answer is another, which other requirements judge.
+    """
+    answer = _require_refused(presented)
+    expected, code = _CODE_OF[answer.status], _nested(answer, "code")
+    judge.that(code == expected, f"error.code {expected} with {answer.status}", f"{code!r:.80}")
+
+
+def judge_names_next_step(judge: Judgement, presented: Presented) -> None:
+    """``error.next_step``, a sentence (PDPP wire contract §7).
+
+    Raises:
+        Blocked: the answer is no refusal, which other requirements judge.
+    """
+    step = _nested(_require_refused(presented), "next_step")
+    judge.that(isinstance(step, str) and bool(step.strip()), "a sentence as error.next_step", f"{step!r:.80}")
+
+
+def _require_refused(presented: Presented) -> Answer:
+    answer = presented.answer
+    if answer.status not in _CODE_OF:
+        raise Blocked(f"{presented.what} was answered {answer.summary}", unblock="an MCP resource that refuses it")
+    return answer
 
 
 def judge_tells_nothing(judge: Judgement, run: Run, presented: Presented) -> None:

@@ -128,16 +128,42 @@ class _OwnerIsUnknown(BearerCheck):
     "An owner token is refused at /mcp as if nobody knew it.",
     "CHG-02",
     "RSC-11",
-    why="The owner token is the one that is in force and lacks the scope.",
+    "PRO-14",
+    why="The owner token is the one that is in force and lacks the scope, and it is told no next step.",
 )
 def owner_refused_as_unknown(parts: Collaborators) -> None:
     parts.bearer_check = _OwnerIsUnknown(parts.settings, parts.access_tokens)
 
 
-@declared.altering(MCP, "The owner-token error points nowhere.", "CHG-02")
+@declared.altering(MCP, "The owner-token error has no member for the next step.", "PRO-14")
+def owner_error_without_next_step(answer: Answered) -> None:
+    if answer.status == 403:
+        error = answer.members["error"]
+        answer.update(error={name: value for name, value in error.items() if name != "next_step"})
+
+
+@declared.altering(
+    MCP,
+    "The owner-token error points nowhere.",
+    "CHG-02",
+    "PRO-14",
+    why="Neither its message nor its next step is there.",
+)
 def owner_error_points_nowhere(answer: Answered) -> None:
     if answer.status == 403:
         answer.members = {"error": {"code": "permission_error", "message": "no"}}
+
+
+@declared.altering(MCP, "A refusal says in its body nothing of its kind.", "PRO-14")
+def refusal_without_code(answer: Answered) -> None:
+    if answer.status == 401:
+        answer.members = {"error": {"message": "an access token is needed"}}
+
+
+@declared.altering(MCP, "A refusal has in its body the code of the challenge.", "PRO-14")
+def refusal_with_oauth_code(answer: Answered) -> None:
+    if answer.status == 401:
+        answer.members = {"error": {"code": "invalid_token", "message": "the access token is no good"}}
 
 
 @declared.altering(

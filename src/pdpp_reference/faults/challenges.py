@@ -132,7 +132,9 @@ def no_scope_on_403(answer: Answered) -> None:
     "A token that lacks a scope is refused with 401.",
     "RSC-11",
     "CHG-02",
-    why="The token that lacks a scope is the owner's, whose refusal the change words.",
+    "PRO-14",
+    why="The token that lacks a scope is the owner's, whose refusal the change words; and the code in the body no "
+    "longer fits the status.",
     name="401_for_scope",
 )
 def _401_for_scope(answer: Answered) -> None:
