@@ -42,6 +42,7 @@ class ShortWay:
         self._known: dict[tuple[Action, Kind], Page] = {}
         self._came_back = False
         """Whether an authorization request, approved in the browser, led back to its client."""
+        self._has_led = False
         self._leads_nowhere = False
 
     def remember(self, action: Action, device: DeviceRequest, decision: Decision) -> None:
@@ -70,6 +71,7 @@ class ShortWay:
             return in_browser()
         decision = Decision(page_of(visit), page_of(end))
         if end.last.status < 400 and _say_the_same(before, decision.concluded):
+            self._has_led = True
             return decision
         self._leads_nowhere = True
         try:
@@ -80,10 +82,13 @@ class ShortWay:
     def approve_client(self, url: str, redirect_uri: str, in_browser: Callable[[], Arrival]) -> Arrival:
         """Approve an authorization request, in the browser where none led back to its client from there yet.
 
+        And where no device's request was decided by the forms: a pushed request that was opened in vain cannot always
+        be opened again (RFC 9126 §4).
+
         Args:
             in_browser: approves it in the browser.
         """
-        if self._leads_nowhere or not self._came_back:
+        if self._leads_nowhere or not (self._came_back and self._has_led):
             arrival = in_browser()
             self._came_back = arrival.redirected_to is not None
             return arrival
