@@ -22,7 +22,7 @@ from tests.self_proof.outcome import COMPLETE_RUNS, RED, Outcome
 
 SCOPES: Mapping[str, str] = {
     "rows": "the scenarios of the declared rows",
-    "near": "the scenarios of the declared rows, and of the others in their features a few, drawn for each fault",
+    "near": "the scenarios of the declared rows, and of every other row of their features one, drawn for each fault",
     "features": "the features in which the declared rows stand, of their scenarios for a browser only the declared",
     "whole": "all scenarios",
 }
@@ -37,8 +37,6 @@ MANY_REQUESTS = 5
 """So does a scenario that makes more of them, where there is no fault."""
 ONE_IN = 4
 """Near a fault, what takes long is run under one fault in so many."""
-NEIGHBOURS = 4
-"""How many scenarios near a fault are drawn, each of them for another row."""
 
 GENERATED = 12
 """How many requests are generated for each operation: enough for the faults that only those find."""
@@ -236,16 +234,15 @@ class Proof:
         return frozenset(wanted.union(scenario.id for scenario in beside))
 
     def _drawn(self, scenarios: Sequence[ScenarioFacts], fault: Fault) -> list[ScenarioFacts]:
-        """Draw scenarios, each for another row: the same ones each time, and others for another fault."""
-        drawn: list[ScenarioFacts] = []
-        rows: set[str] = set()
+        """Draw one scenario of each row, the same one each time, and another for another fault."""
+        drawn: dict[str, ScenarioFacts] = {}
         patient = _lot(fault.name) % ONE_IN == 0
         for scenario in sorted(scenarios, key=lambda each: _lot(f"{fault.name} {each.id}")):
             takes_long = scenario.id in self._conforming.long or not SELDOM.isdisjoint(scenario.tags)
-            if (patient or not takes_long) and not rows.issuperset(scenario.requirement_ids):
-                rows.update(scenario.requirement_ids)
-                drawn.append(scenario)
-        return drawn[:NEIGHBOURS]
+            if patient or not takes_long:
+                for row in scenario.requirement_ids:
+                    drawn.setdefault(row, scenario)
+        return list(drawn.values())
 
 
 def _operations_at(path: str | None) -> frozenset[str]:
