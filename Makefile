@@ -10,7 +10,7 @@ given = $(if $(filter command,$(firstword $(origin $(1)))),$($(1)))
 quoted = '$(subst ','\'',$(1))'
 PHASE := $(VENV)/python -m scripts.phase
 
-# Playwright's driver keeps there what Node has compiled: it starts in half the time.
+# Playwright's driver keeps there what Node has compiled: it starts sooner.
 export NODE_COMPILE_CACHE := $(CURDIR)/.cache/node
 
 .DEFAULT_GOAL := help

@@ -143,7 +143,7 @@ Feature: The MCP resource serves its own access tokens and nothing else
       When a client presents a live token in the header and in a form
       Then it is refused as an invalid request, and the client token is served as before
 
-  Rule: A refusal says of what kind it is, and nothing else
+  Rule: A refusal says of what kind it is
 
     @PRO-14 @negative
     Scenario Outline: The refusal of <credentials> says of what kind it is
@@ -161,6 +161,8 @@ Feature: The MCP resource serves its own access tokens and nothing else
     Scenario: The refusal of an owner token says what to do next
       When a client presents an owner token at the MCP resource
       Then the body of the refusal names the next step
+
+  Rule: A refusal tells nothing of the owner
 
     @RSC-22 @negative
     Scenario Outline: Nothing of the owner stands in the refusal of <credentials>

@@ -26,8 +26,8 @@ from tests.self_proof.outcome import UNPROVEN, Outcome, report_of
 from tests.self_proof.proof import SCOPES, Proof
 
 REPORT = ROOT / "reports" / "self-proof.json"
-JOBS = (os.cpu_count() or 1) + 1
-"""One more than there are processors: each run waits now and then, for a browser or for itself."""
+JOBS = 3
+"""One more than two processors have to do: each run waits now and then, for a browser or for itself."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Literal
 
 from pdpp_conformance.approver.approver import Arrival, Decision, Page
@@ -43,6 +44,7 @@ class ShortWay:
         self._came_back = False
         """Whether an authorization request, approved in the browser, led back to its client."""
         self._has_led = False
+        """Whether a device's request was decided by the forms."""
         self._leads_nowhere = False
 
     def remember(self, action: Action, device: DeviceRequest, decision: Decision) -> None:
@@ -92,13 +94,10 @@ class ShortWay:
             arrival = in_browser()
             self._came_back = arrival.redirected_to is not None
             return arrival
-        try:
+        with suppress(Blocked, NoAnswer):
             arrival = answer_by_forms(self._visitor, self._words, url, redirect_uri, approve=True)
-        except (Blocked, NoAnswer):
-            self._leads_nowhere = True
-            return in_browser()
-        if arrival.redirected_to is not None:
-            return arrival
+            if arrival.redirected_to is not None:
+                return arrival
         self._leads_nowhere = True
         return in_browser()
 

@@ -162,8 +162,9 @@ def refusal_without_code(answer: Answered) -> None:
 
 @declared.altering(MCP, "A refusal has in its body the code of the challenge.", "PRO-14")
 def refusal_with_oauth_code(answer: Answered) -> None:
-    if answer.status == 401:
-        answer.members = {"error": {"code": "invalid_token", "message": "the access token is no good"}}
+    if answer.status in (401, 403):
+        code = "invalid_token" if answer.status == 401 else "insufficient_scope"
+        answer.update(error={**answer.members["error"], "code": code})
 
 
 @declared.altering(
