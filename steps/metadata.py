@@ -11,6 +11,7 @@ from pdpp_conformance import metadata_checks as checks
 from pdpp_conformance.discovery import Document, well_known
 from pdpp_conformance.exchange import Answer, NoAnswer, origin_of
 from pdpp_conformance.judgement import Judgement
+from pdpp_conformance.revocation_checks import require_taken
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import NotApplicable, Unmet
 
@@ -225,6 +226,30 @@ def lists_s256(judge: Judgement, run: Run, document: Document) -> None:
     if not checks.offers_code_grant(run.discovery):
         raise NotApplicable("the authorization-code grant is not offered")
     checks.lists(judge, document.content, "code_challenge_methods_supported", "S256")
+
+
+@then("it lists the response type code if it lists the authorization-code grant type")
+def lists_response_type_code(judge: Judgement, run: Run, document: Document) -> None:
+    if not checks.offers_code_grant(run.discovery):
+        raise NotApplicable("the authorization-code grant is not offered")
+    checks.lists(judge, document.content, "response_types_supported", "code")
+
+
+@then("the metadata lists the refresh-token grant type")
+def lists_refresh_grant(judge: Judgement, run: Run) -> None:
+    document = checks.rest_on(judge, run.discovery.authorization_server)
+    checks.lists(judge, document.content, "grant_types_supported", "refresh_token")
+
+
+@then("the metadata lists client_secret_basic among the authentication methods of introspection")
+def lists_method_of_introspection(judge: Judgement, run: Run) -> None:
+    checks.lists_method(judge, run.discovery, "introspection", "client_secret_basic")
+
+
+@then("the metadata lists none among the authentication methods of revocation")
+def lists_method_of_revocation(judge: Judgement, run: Run, revocation: Answer) -> None:
+    require_taken(revocation)
+    checks.lists_method(judge, run.discovery, "revocation", "none")
 
 
 @then("it lists the type of authorization details that MCP device authorization asks for")

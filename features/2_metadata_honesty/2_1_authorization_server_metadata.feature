@@ -81,6 +81,11 @@ Feature: Authorization server metadata is honest about token kinds
       Given the authorization server metadata
       Then it advertises an authorization endpoint if it lists the authorization-code grant type
 
+    @ASM-22
+    Scenario: The response type of the code grant is listed where the grant is
+      Given the authorization server metadata
+      Then it lists the response type code if it lists the authorization-code grant type
+
     @ASM-13
     Scenario: Public clients are welcome
       Given the authorization server metadata

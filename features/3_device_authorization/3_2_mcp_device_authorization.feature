@@ -219,6 +219,7 @@ Feature: MCP device authorization starts from client, MCP resource and authoriza
         | the beginning of a time range |
         | the end of a time range       |
         | a whole time range            |
+        | a stream that is required     |
         | a stream that is optional     |
         | a description of the purpose  |
         | a retention                   |

@@ -34,6 +34,11 @@ Feature: The resource server learns of a token whether it is good, and nobody el
         | it is a refresh token             |
         | it is of a type that nobody knows |
 
+    @ASM-24
+    Scenario: The metadata lists how the resource server authenticates
+      Given a client token that introspects as active
+      Then the metadata lists client_secret_basic among the authentication methods of introspection
+
     @INT-10
     Scenario: Introspection is offered over TLS
       Then the introspection endpoint is reached over TLS

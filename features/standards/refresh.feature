@@ -21,6 +21,13 @@ Feature: A refresh token goes on for its client what the owner granted, and give
       Then it is refused with invalid_grant
       And the new refresh token is refused with invalid_grant, too
 
+  Rule: Clients can know of it
+
+    @ASM-23
+    Scenario: The metadata lists the grant that a client can use
+      Given a client that has refreshed its token
+      Then the metadata lists the refresh-token grant type
+
   Rule: A refresh gives no more than was granted
 
     @TOK-10

@@ -20,6 +20,12 @@ Feature: A client can give its tokens back, and nobody else can take them
       When the client revokes it
       Then access tokens can be revoked
 
+    @ASM-24
+    Scenario: The metadata lists how a public client authenticates
+      Given a refresh token that works
+      When the client revokes it
+      Then the metadata lists none among the authentication methods of revocation
+
     @REV-05
     Scenario: A revoked access token is refused at once
       Given an access token that works

@@ -375,6 +375,19 @@ def lists(judge: Judgement, content: Mapping[str, Any], member: str, value: str)
     judge.that(isinstance(listed, list) and value in listed, f"{member} to list {value}", str(listed)[:200])
 
 
+def lists_method(judge: Judgement, found: Discovery, endpoint: str, method: str) -> None:
+    """The authentication methods listed for an endpoint, if any are, include one that was accepted there (RFC 8414 §2).
+
+    Raises:
+        NotApplicable: none are listed.
+    """
+    member = f"{endpoint}_endpoint_auth_methods_supported"
+    document = rest_on(judge, found.authorization_server)
+    if member not in document.content:
+        raise NotApplicable(f"the metadata lists no authentication methods for {endpoint}")
+    lists(judge, document.content, member, method)
+
+
 def published_origins(found: Discovery) -> set[str]:
     """Return the origins that the deployment publishes: its issuer's and its resources'."""
     urls = [found.issuer, found.mcp_resource, found.base_url, found.root_resource.content.get("resource")]

@@ -137,6 +137,19 @@ def require_type_supported(answer: Answer, held: Held) -> None:
         raise NotApplicable("the deployment says that access tokens cannot be revoked, which RFC 7009 §2 permits")
 
 
+def require_taken(answer: Answer) -> None:
+    """The positive control of what rests on a revocation.
+
+    Raises:
+        Blocked: it was not taken, which others judge.
+    """
+    if answer.status != 200:
+        raise Blocked(
+            f"the revocation was answered {answer.summary}",
+            unblock="a deployment that takes the revocation; see the rows on revocation",
+        )
+
+
 def is_alive(run: Run, held: Held) -> bool:
     """Whether the token still does what tokens of its type do."""
     if held.kind == "access token":
@@ -213,11 +226,7 @@ def judge_refused_at_once(judge: Judgement, run: Run, held: Held, answer: Answer
         Blocked: it was not taken, which others judge.
     """
     require_type_supported(answer, held)
-    if answer.status != 200:
-        raise Blocked(
-            f"revoking an {held.kind} was answered {answer.summary}",
-            unblock="a deployment that takes the revocation; see the rows on revocation",
-        )
+    require_taken(answer)
     judge_dead(judge, run, held)
 
 

@@ -109,6 +109,7 @@ OPTIONAL_PARTS: Mapping[str, Callable[[Entry], str]] = {
     "a whole time range": _first_stream(
         lambda stream: stream.update(time_range={"since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z"})
     ),
+    "a stream that is required": _first_stream(lambda stream: stream.update(necessity="required")),
     "a stream that is optional": _first_stream(lambda stream: stream.update(necessity="optional")),
     "a description of the purpose": _changed(lambda entry: entry.update(purpose_description="To answer questions")),
     "a retention": _changed(lambda entry: entry.update(retention={"max_duration": "P30D", "on_expiry": "delete"})),

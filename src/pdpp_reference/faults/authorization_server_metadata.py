@@ -220,6 +220,26 @@ def none_not_advertised(document: Document) -> None:
     document["token_endpoint_auth_methods_supported"] = ["client_secret_basic"]
 
 
+@declared.rewriting(METADATA, "The code grant is offered, and its response type is not.", "ASM-22")
+def code_not_advertised(document: Document) -> None:
+    document["response_types_supported"] = ["token"]
+
+
+@declared.rewriting(METADATA, "Clients get refresh tokens, and are not told that they may use them.", "ASM-23")
+def refresh_not_advertised(document: Document) -> None:
+    document["grant_types_supported"].remove("refresh_token")
+
+
+@declared.rewriting(METADATA, "Introspection is said to take another authentication than it does.", "ASM-24")
+def introspection_methods_wrong(document: Document) -> None:
+    document["introspection_endpoint_auth_methods_supported"] = ["private_key_jwt"]
+
+
+@declared.rewriting(METADATA, "Revocation is said to be only for clients that have a secret.", "ASM-24")
+def revocation_methods_wrong(document: Document) -> None:
+    document["revocation_endpoint_auth_methods_supported"] = ["client_secret_basic"]
+
+
 @declared.rewriting(METADATA, "PKCE is advertised with the method plain only.", "ASM-14")
 def no_s256(document: Document) -> None:
     document["code_challenge_methods_supported"] = ["plain"]

@@ -321,6 +321,12 @@ def retention_refused(answer: Answered) -> None:
         answer.status, answer.members = 400, {"error": "invalid_authorization_details"}
 
 
+@declared.altering(ENDPOINT, "A stream that the client cannot do without is refused.", "CHG-11")
+def required_stream_refused(answer: Answered) -> None:
+    if answer.status == 200 and '"required"' in answer.form.get("authorization_details", ""):
+        answer.status, answer.members = 400, {"error": "invalid_authorization_details"}
+
+
 @declared.altering(
     ENDPOINT, "All streams of a source cannot be asked for by the one name that stands for them.", "CHG-11"
 )
