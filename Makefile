@@ -12,6 +12,8 @@ PHASE := $(VENV)/python -m scripts.phase
 
 # Playwright's driver keeps there what Node has compiled: it starts sooner.
 export NODE_COMPILE_CACHE := $(CURDIR)/.cache/node
+# A machine may be set to keep no compiled Python; then each of many processes would compile all of it.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.target import Target
 
 
@@ -81,12 +83,21 @@ class Report:
 
     @staticmethod
     def from_json(written: Mapping[str, Any]) -> Report:
-        """Read what the process wrote.
+        """Read what was written of a report.
 
         Raises:
             TypeError: it is none.
         """
         return Report(**written)
+
+
+def read_report(written: bytes, redactor: Redactor | None = None) -> Report:
+    """Read what a process wrote, redacted with what this process knows; a problem where that is no report."""
+    try:
+        told = json.loads(written)
+        return Report.from_json(told if redactor is None else redactor.redact_all(told))
+    except (ValueError, TypeError, RecursionError):
+        return Report(problem="the process that fuzzes came to no result")
 
 
 def joined(reports: Sequence[Report]) -> Report:

@@ -1,4 +1,4 @@
-"""Fuzzing beside the scenarios: processes of its own, started when the run begins, asked for results at the end."""
+"""Fuzzing beside the scenarios: in a process of its own, started when the run begins, asked for results at the end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pdpp_conformance.cleanup import Residue
-from pdpp_conformance.fuzzing.assignment import Assignment, Report, joined
+from pdpp_conformance.fuzzing.assignment import Assignment, Report
 from pdpp_conformance.fuzzing.case import write_cases
 from pdpp_conformance.fuzzing.process import FuzzingProcess
 from pdpp_conformance.fuzzing.words import FLOW
@@ -110,11 +110,11 @@ def shared_out(assigned: Assignment) -> Sequence[Assignment]:
 
 
 class FuzzingJob:
-    """The processes that fuzz, as their run sees them.
+    """The fuzzing, as its run sees it.
 
     Args:
         report_dir: where found cases are written.
-        redactor: the run's own; it redacts once more what the processes redacted.
+        redactor: the run's own; it redacts once more what the fuzzing process redacted.
 
     Raises:
         Blocked: an earlier run left something behind that has to be removed first.
@@ -129,7 +129,7 @@ class FuzzingJob:
         """The file of each found case, by requirement and endpoint."""
         if assigned.target.base_url is not None:
             self._make_room()
-        self._processes = [FuzzingProcess(share) for share in shared_out(assigned)]
+        self._process = FuzzingProcess(shared_out(assigned))
 
     def report(self) -> Report:
         """Wait for the end, and return what came of it.
@@ -138,17 +138,15 @@ class FuzzingJob:
             Blocked: nothing came of it.
         """
         if self._report is None:
-            for process in self._processes:
-                process.wait()
+            self._process.wait()
             self._report = self._judgeable()
         if self._report.problem is not None:
             raise Blocked(self._report.problem, unblock="a run that comes to its end")
         return self._report
 
     def stop(self) -> list[Residue]:
-        """End the processes, however far they are; return what they left on the deployment."""
-        for process in self._processes:
-            process.stop()
+        """End the process, however far it is; return what it left on the deployment."""
+        self._process.stop()
         if self._assigned.target.base_url is None:
             return []
         report = self._report or self._judgeable()
@@ -156,8 +154,7 @@ class FuzzingJob:
 
     def summary(self) -> dict[str, Any] | None:
         """Return what was sent, for the report; ``None`` where nothing came of it."""
-        is_over = all(process.is_over for process in self._processes)
-        report = self._report or (self._judgeable() if is_over else None)
+        report = self._report or (self._judgeable() if self._process.is_over else None)
         return report.summary(self._assigned.seed) if report is not None and report.digest else None
 
     def _unknown(self) -> Residue:
@@ -178,8 +175,8 @@ class FuzzingJob:
             raise Blocked(f"{self._assigned.folder} cannot be made", unblock=f"{error.strerror}, mended") from None
 
     def _judgeable(self) -> Report:
-        """Read the results, redacted with what this process knows, and write the cases down."""
-        report = joined([process.report(self._redactor) for process in self._processes])
+        """Read the result, redacted with what this process knows, and write the cases down."""
+        report = self._process.report(self._redactor)
         found = list(report.found)
         for one, path in zip(found, write_cases(self._report_dir, found, self._assigned.seed), strict=True):
             self.cases[str(one["requirement"]), str(one["endpoint"])] = path

@@ -1,15 +1,15 @@
-"""One process that fuzzes, as the run that started it sees it: given its assignment, read to its end, ended."""
+"""The process that fuzzes, as the run that started it sees it: given what to do, read to its end, ended."""
 
 from __future__ import annotations
 
-import json
 import pickle
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
-from pdpp_conformance.fuzzing.assignment import Assignment, Report
+from pdpp_conformance.fuzzing.assignment import Assignment, Report, read_report
 from pdpp_conformance.own_process import start_module
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.verdict import Blocked
@@ -22,16 +22,20 @@ _MOST_RESULT_BYTES = 16 * 1024 * 1024
 
 
 class FuzzingProcess:
-    """A process of :mod:`pdpp_conformance.fuzzing.worker`."""
+    """A process of :mod:`pdpp_conformance.fuzzing.worker`.
 
-    def __init__(self, assigned: Assignment) -> None:
-        self._assigned = assigned
+    Args:
+        shares: what to do, one after another or side by side: at one target, in one time.
+    """
+
+    def __init__(self, shares: Sequence[Assignment]) -> None:
+        self._assigned = assigned = shares[0]
         self._written = b""
         self._until = time.monotonic() + _START_SECONDS + assigned.whole_seconds + _CLEANING_UP_SECONDS
         self._process = start_module(WORKER)
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it did not come up: its result will be missing
-            pickle.dump(assigned, self._process.stdin)
+            pickle.dump(list(shares), self._process.stdin)
             self._process.stdin.flush()
         self._reader = threading.Thread(target=self._read, name="fuzzing", daemon=True)
         self._reader.start()
@@ -57,10 +61,7 @@ class FuzzingProcess:
 
     def report(self, redactor: Redactor) -> Report:
         """Return what it wrote, redacted with what this process knows; a problem where that is no report."""
-        try:
-            return Report.from_json(redactor.redact_all(json.loads(self._written)))
-        except (ValueError, TypeError, RecursionError):
-            return Report(problem="the process that fuzzes came to no result")
+        return read_report(self._written, redactor)
 
     def stop(self) -> None:
         """End it, however far it is; at a deployment it may clean up before."""

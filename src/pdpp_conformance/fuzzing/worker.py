@@ -1,7 +1,8 @@
 """``python -m pdpp_conformance.fuzzing.worker``: fuzzes what it is told on standard input, and tells what came of it.
 
-Standard input carries an :class:`Assignment` and then stays open: its end means that nobody waits any more, so that
-this process ends as well, however its parent did. Standard output carries a :class:`Report` as one JSON object.
+Standard input carries a list of :class:`Assignment` and then stays open: its end means that nobody waits any more, so
+that this process ends as well, however its parent did. Standard output carries a :class:`Report` as one JSON object.
+Each assignment after the first is a forked process's, so that several cost the imports of one.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ import json
 import os
 import pickle
 import random
+import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any, BinaryIO
 
 from pdpp_conformance.cleanup import Residue
 from pdpp_conformance.collector import spare_what_lasts
 from pdpp_conformance.discovery import Unreachable
-from pdpp_conformance.fuzzing.assignment import Assignment, Report
+from pdpp_conformance.fuzzing.assignment import Assignment, Report, joined, read_report
 from pdpp_conformance.fuzzing.flows import Flows
 from pdpp_conformance.fuzzing.session import Fuzzing
 from pdpp_conformance.fuzzing.words import FLOW
@@ -29,6 +32,8 @@ from pdpp_conformance.run import Run
 
 FOR_FLOWS = 1 / 3
 """The part of the time that generated requests leave to the flows."""
+
+_LOOK_SECONDS = 0.5
 
 
 def work(assigned: Assignment) -> Report:
@@ -97,20 +102,64 @@ def _end_with(parent: BinaryIO) -> None:
     _thread.interrupt_main()
 
 
-def main() -> None:
-    """Work for one parent."""
-    result = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever else is printed is no result
-    spare_what_lasts()
-    assigned = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by the process that started this one
-    assert isinstance(assigned, Assignment)
+def _worked(assigned: Assignment) -> Report:
     threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
     try:
-        report = work(assigned)
+        return work(assigned)
     except KeyboardInterrupt:
-        report = Report(problem="the run ended before the fuzzing did")
-    with result:
+        return Report(problem="the run ended before the fuzzing did")
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is done is told
+
+
+class _Forked:
+    """A process that works on one assignment beside this one. To be made before there is any thread.
+
+    Args:
+        result: what it has to let go of: else the reader would wait for its end, too.
+    """
+
+    def __init__(self, assigned: Assignment, result: int) -> None:
+        reads, writes = os.pipe()
+        if os.fork() == 0:
+            try:
+                os.close(reads)
+                os.close(result)
+                threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+                _tell(_worked(assigned), writes)
+            finally:
+                os._exit(0)
+        os.close(writes)
+        self._reads = reads
+
+    def report(self) -> Report:
+        """Wait for its end, and return what it told; a problem where that is no report."""
+        with os.fdopen(self._reads, "rb") as told:
+            return read_report(told.read())
+
+
+def _leave_with(parent: int) -> None:
+    """End this process soon after its parent, which may have been killed."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(1)
+
+
+def _tell(report: Report, writes: int) -> None:
+    with os.fdopen(writes, "w", encoding="utf-8") as result:
         json.dump(asdict(report), result)
+
+
+def main() -> None:
+    """Work for one parent."""
+    result = os.dup(1)
+    os.dup2(2, 1)  # whatever else is printed is no result
+    shares: Sequence[Assignment] = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by what started this process
+    if len(shares) > 1:
+        import pdpp_conformance.bundled  # noqa: F401 - else each process would import the server for itself
+    spare_what_lasts()
+    others = [_Forked(share, result) for share in shares[1:]]
+    _tell(joined([_worked(shares[0]), *(other.report() for other in others)]), result)
 
 
 if __name__ == "__main__":
