@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from playwright.sync_api import Error
 from playwright.sync_api import Page as Tab
@@ -12,14 +15,16 @@ from playwright.sync_api import Page as Tab
 from pdpp_conformance.approver.page_reader import first_line
 from pdpp_conformance.approver.sessions import STEP_TIMEOUT_MS, BrowserSession
 from pdpp_conformance.decision_request import DecisionRequest
+from pdpp_conformance.exchange import Exchange
 from pdpp_conformance.verdict import Blocked
 
-_WINDOW = "answers"
 _SEND = "number => HTMLFormElement.prototype.submit.call(document.forms[number])"
+_LOOK_EVERY_MS = 5
+_NO_ANSWER = "no answer for the browser"
 
 
 def page_of_forms(requests: Sequence[DecisionRequest], enctype: str) -> str:
-    """Return a page with a form for each request; what answers one shows in a window beside."""
+    """Return a page with a form for each request."""
     forms = "".join(_form(request, enctype) for request in requests)
     return f"<!doctype html><title>A page of another origin</title>{forms}"
 
@@ -29,58 +34,74 @@ def _form(request: DecisionRequest, enctype: str) -> str:
         f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
         for name, value in request.fields
     )
-    action = html.escape(request.url)
-    return f'<form method="post" target="{_WINDOW}" enctype="{enctype}" action="{action}">{fields}</form>'
+    return f'<form method="post" enctype="{enctype}" action="{html.escape(request.url)}">{fields}</form>'
 
 
 class ForeignForms:
-    """The page, open in a tab, and the window beside it: a whole page's request as it would be in the tab itself, but
-    the page stays, and is not opened anew for each form.
+    """The page, open in a tab that sends its forms, each as the request for a whole page, and never leaves it.
+
+    Redirects are followed; the answer is taken as soon as the browser has it, cookies and all, and the navigation given
+    up, so that the page need not be opened anew for each form.
     """
 
     def __init__(self, session: BrowserSession, tab: Tab) -> None:
-        self._session = session
         self._tab = tab
-        self._window: Tab | None = None
+        self._recorder = session.recorder
+        self._actor = session.actor
+        self._answers: list[str] = []
+        self._protocol = tab.context.new_cdp_session(tab)
+        self._protocol.on("Fetch.requestPaused", self._take)
+        self._protocol.send("Fetch.enable", {"patterns": [{"resourceType": "Document", "requestStage": "Response"}]})
 
     def send(self, number: int) -> str:
-        """Send a form; tell where that led.
-
-        Raises:
-            Blocked: the page opens no window.
-        """
-        window = self._window or self._opened()
+        """Send a form; tell how it was answered."""
+        self._answers.clear()
+        ends = time.monotonic() + STEP_TIMEOUT_MS / 1000
         try:
-            with window.expect_navigation(wait_until="commit", timeout=STEP_TIMEOUT_MS) as led:
-                self._tab.evaluate(_SEND, number)
-            answer = led.value
-            # A page with a Cross-Origin-Opener-Policy of its own is out of the opener's reach from then on.
-            self._window = window if window.evaluate("() => window.opener !== null") else None
+            self._tab.evaluate(_SEND, number)
+            while not self._answers and time.monotonic() < ends:
+                self._tab.wait_for_timeout(_LOOK_EVERY_MS)
         except Error:
-            self.close()
-            return "no answer for the browser"
-        if self._window is None:
-            window.close()
-        return "no answer" if answer is None else f"{answer.status}"
+            return _NO_ANSWER
+        return self._answers[-1] if self._answers else _NO_ANSWER
 
     def close(self) -> None:
-        """Close the window."""
-        if self._window is not None:
-            with suppress(Error):
-                self._window.close()
-        self._window = None
+        """Let the page's navigations be again."""
+        with suppress(Error):  # the tab is gone, and the session with it
+            self._protocol.detach()
 
-    def _opened(self) -> Tab:
-        try:
-            with self._tab.expect_popup(timeout=STEP_TIMEOUT_MS) as opened:
-                self._tab.evaluate("name => void window.open('about:blank', name)", _WINDOW)
-            self._window = opened.value
-            self._session.guard.watch(self._window)
-        except Error as error:
-            raise Blocked(
-                f"a page opens no window beside it: {first_line(error)}", unblock="a browser that lets pages do so"
-            ) from None
-        return self._window
+    def _take(self, event: dict[str, Any]) -> None:
+        request_id = {"requestId": event["requestId"]}
+        status = event.get("responseStatusCode")
+        with suppress(Error):  # the tab was closed meanwhile
+            if status is not None:
+                self._recorder.record(self._to_exchange(event, status, request_id))
+            if status is not None and 300 <= status < 400:
+                self._protocol.send("Fetch.continueRequest", request_id)
+                return
+            self._answers.append(_NO_ANSWER if status is None else f"{status}")
+            self._protocol.send("Fetch.failRequest", {**request_id, "errorReason": "Aborted"})
+
+    def _to_exchange(self, event: dict[str, Any], status: int, request_id: dict[str, str]) -> Exchange:
+        request = event["request"]
+        body = None
+        if not 300 <= status < 400:
+            read = self._protocol.send("Fetch.getResponseBody", request_id)
+            body = base64.b64decode(read["body"]).decode("utf-8", "replace") if read["base64Encoded"] else read["body"]
+        return Exchange(
+            number=0,
+            scenario=None,
+            actor=self._actor,
+            at=time.time(),
+            method=request["method"],
+            url=request["url"],
+            request_headers=list(request["headers"].items()),
+            request_body=request.get("postData"),
+            status=status,
+            response_headers=[(header["name"], header["value"]) for header in event.get("responseHeaders", [])],
+            response_body=body,
+            response_bytes=len(body or ""),
+        )
 
 
 @contextmanager
@@ -92,11 +113,11 @@ def foreign_forms(session: BrowserSession, tab: Tab, url: str) -> Iterator[Forei
     """
     try:
         tab.goto(url, wait_until="load", timeout=STEP_TIMEOUT_MS)
+        forms = ForeignForms(session, tab)
     except Error as error:
         raise Blocked(f"the second origin does not open: {first_line(error)}", unblock="a free loopback port") from None
-    forms = ForeignForms(session, tab)
     try:
         yield forms
     finally:
-        session.note_responses()
         forms.close()
+        session.note_responses()

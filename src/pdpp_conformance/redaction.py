@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus
 
+from ahocorasick_rs import BytesAhoCorasick, MatchKind
+
 from pdpp_conformance.urls import parts_of
 from pdpp_conformance.words import Words
 
@@ -48,7 +50,7 @@ _SHORT = 64
 """Characters up to which a text is likely to come again."""
 
 _PERCENT_ENCODED = re.compile(r"%[0-9A-F]{2}")
-_LABEL = re.compile("⟨[a-z_]+:[0-9]+⟩".encode().decode("latin-1"))
+_LABEL = re.compile("⟨[a-z_]+:[0-9]+⟩".encode())
 _MAY_HIDE = re.compile("hidden|csrf", re.IGNORECASE)
 _CODE_SEPARATOR = re.compile(r"[\s-]+")
 
@@ -211,19 +213,20 @@ class Redactor:
         Returns:
             One line a leak: the file and the secret's label, never the secret.
         """
-        # Every byte is a character of Latin-1; secrets are looked for as the bytes of their UTF-8.
-        needles = Words()
+        needles: dict[bytes, str] = {}
         for secret, label in self._labels.items():
             if secret in self._presented and secret in self._identifiers:
                 continue  # somebody tried the id of a grant as a code, before the grant was told of
             for spelling in (*spellings_of(secret, label), *_inside_base64(secret)):
-                needles.add(_as_bytes(spelling).decode("latin-1"), label)
+                needles.setdefault(_as_bytes(spelling), label)
+        labels = list(needles.values())
+        automaton = BytesAhoCorasick(list(needles), matchkind=MatchKind.LeftmostLongest)
         found: list[str] = []
         for path in sorted(path for path in directory.rglob("*") if path.is_file()):
             # A label is no leak, though a password may be a word that stands in it.
-            content = _LABEL.sub("", path.read_bytes().decode("latin-1"))
-            labels = {needles.labels[word] for _, word in needles.found_in(content)}
-            found += [f"{path.relative_to(directory)}: {label}" for label in sorted(labels)]
+            content = _LABEL.sub(b"", path.read_bytes())
+            there = {labels[number] for number, _, _ in automaton.find_matches_as_indexes(content)}
+            found += [f"{path.relative_to(directory)}: {label}" for label in sorted(there)]
         return found
 
 

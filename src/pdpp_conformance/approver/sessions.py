@@ -98,7 +98,8 @@ class BrowserSession:
 
     def __init__(self, chromium: Chromium, actor: str) -> None:
         self._chromium = chromium
-        self._actor = actor
+        self.actor = actor
+        self.recorder = chromium.recorder
         self._context: BrowserContext | None = None
         self._responses: list[Response] = []
         self.guard = Guard(chromium.recorder)
@@ -145,7 +146,7 @@ class BrowserSession:
         return patience.outlast(lambda: self._goto(tab, url), _refusal_of)
 
     def _goto(self, tab: Tab, url: str) -> Response | None:
-        politeness = self._chromium.recorder.politeness
+        politeness = self.recorder.politeness
         politeness.check(url)
         try:
             response = tab.goto(url, wait_until="load", timeout=STEP_TIMEOUT_MS)
@@ -179,7 +180,7 @@ class BrowserSession:
 
     def _act(self, tab: Tab, act: Callable[[], object]) -> tuple[bool, Response | None]:
         """Do something to a page once; return whether it did something, and the answer to it that is a page."""
-        self._chromium.recorder.politeness.check(tab.url)
+        self.recorder.politeness.check(tab.url)
         try:
             tab.evaluate(_REMEMBER_PAGE)
             before = self.requests
@@ -199,7 +200,7 @@ class BrowserSession:
     def read(self, tab: Tab) -> Page:
         """Read the page whole, in one go, and learn its secrets."""
         page = read_page(tab)
-        self._chromium.recorder.redactor.register_from_html(page.markup)
+        self.recorder.redactor.register_from_html(page.markup)
         return page
 
     def cookies(self) -> Sequence[tuple[str, str]]:
@@ -226,7 +227,7 @@ class BrowserSession:
         arrived, self._responses[:] = list(self._responses), []
         for response in arrived:
             if response.request.resource_type in ("document", "fetch", "xhr"):
-                self._chromium.recorder.record(_to_exchange(response, self._actor))
+                self.recorder.record(_to_exchange(response, self.actor))
 
     def close(self) -> None:
         """Close the tabs and forget the cookies."""
@@ -263,8 +264,8 @@ class BrowserSession:
     def _note_request(self, request: Request) -> None:
         self.requested.append(Requested(request.url, request.headers.get("referer")))
         self.requests += 1
-        if origin_of(request.url) in self._chromium.recorder.origins:
-            self._chromium.recorder.politeness.count()
+        if origin_of(request.url) in self.recorder.origins:
+            self.recorder.politeness.count()
         del self.requested[:-MOST_REMEMBERED_REQUESTS]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,6 +45,9 @@ _CORNERS = 1500
 
 _GENERATORS_AND_ENDPOINTS = 45
 
+_PROCESSORS_OF_SCENARIOS = 1
+"""What one scenario after another takes: the harness, the server and the browser wait for each other."""
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -55,6 +59,8 @@ class Wish:
     only: Mapping[str, frozenset[str]] | None = None
     """What is to be fuzzed, by the names of operations and :data:`FLOW`, and the requirements that are judged of it:
     those found unmet, it is enough. ``None`` for all there is."""
+    beside_others: bool = True
+    """Whether the run has other scenarios as well, which would have to wait for a processor."""
 
 
 def assigned_to(target: Target, wish: Wish, report_dir: Path) -> Assignment:
@@ -99,14 +105,18 @@ def _flow_runs(examples: int) -> int:
     return min(max(1, FLOW_RUNS * examples // DEFAULT_EXAMPLES), 10 * FLOW_RUNS)
 
 
-def shared_out(assigned: Assignment) -> Sequence[Assignment]:
-    """Return what each of several processes is to do: at the bundled server, which each has for itself, one makes the
-    generated requests and another the flows; a deployment, with its limits, is one process's.
+def shared_out(assigned: Assignment, *, processors: int) -> Sequence[Sequence[Assignment]]:
+    """Return what each of several processes is to do, in order: at the bundled server the generated requests and the
+    flows have each a server for themselves; a deployment, with its limits, is one process's.
+
+    Args:
+        processors: how many this machine has to spare for it.
     """
     requests_wanted = assigned.only is None or bool(assigned.only.keys() - {FLOW})
     if assigned.target.base_url is not None or not requests_wanted or not assigned.flow_runs:
-        return [assigned]
-    return [replace(assigned, flow_runs=0), replace(assigned, only={FLOW: assigned.judged_of(FLOW)})]
+        return [[assigned]]
+    requests, flows = replace(assigned, flow_runs=0), replace(assigned, only={FLOW: assigned.judged_of(FLOW)})
+    return [[requests], [flows]] if processors > 1 else [[requests, flows]]
 
 
 class FuzzingJob:
@@ -115,12 +125,13 @@ class FuzzingJob:
     Args:
         report_dir: where found cases are written.
         redactor: the run's own; it redacts once more what the fuzzing process redacted.
+        processors: how many this machine has to spare for it.
 
     Raises:
         Blocked: an earlier run left something behind that has to be removed first.
     """
 
-    def __init__(self, assigned: Assignment, report_dir: Path, redactor: Redactor) -> None:
+    def __init__(self, assigned: Assignment, report_dir: Path, redactor: Redactor, *, processors: int = 1) -> None:
         self._assigned = assigned
         self._report_dir = report_dir
         self._redactor = redactor
@@ -129,7 +140,7 @@ class FuzzingJob:
         """The file of each found case, by requirement and endpoint."""
         if assigned.target.base_url is not None:
             self._make_room()
-        self._process = FuzzingProcess(shared_out(assigned))
+        self._process = FuzzingProcess(shared_out(assigned, processors=processors))
 
     def report(self) -> Report:
         """Wait for the end, and return what came of it.
@@ -206,7 +217,8 @@ def _started(run: Run, wish: Wish) -> FuzzingJob | Conclusion:
     if run.bundled is not None:  # the fuzzing gets a server of its own, with secrets of its own
         target = replace(target, base_url=None, owner_password=None, introspection=None)
     try:
-        job = FuzzingJob(assigned_to(target, wish, run.report_dir), run.report_dir, run.redactor)
+        assigned = assigned_to(target, wish, run.report_dir)
+        job = FuzzingJob(assigned, run.report_dir, run.redactor, processors=_processors_to_spare(wish))
     except Conclusion as why:
         return why
 
@@ -216,3 +228,9 @@ def _started(run: Run, wish: Wish) -> FuzzingJob | Conclusion:
 
     run.at_end(end)
     return job
+
+
+def _processors_to_spare(wish: Wish) -> int:
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    there = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return there - _PROCESSORS_OF_SCENARIOS if wish.beside_others else there

@@ -25,17 +25,18 @@ class FuzzingProcess:
     """A process of :mod:`pdpp_conformance.fuzzing.worker`.
 
     Args:
-        shares: what to do, one after another or side by side: at one target, in one time.
+        shares: what each of several processes is to do, in order; all at one target.
     """
 
-    def __init__(self, shares: Sequence[Assignment]) -> None:
-        self._assigned = assigned = shares[0]
+    def __init__(self, shares: Sequence[Sequence[Assignment]]) -> None:
+        self._bundled = shares[0][0].target.base_url is None
+        self._seconds = max(sum(assigned.whole_seconds for assigned in share) for share in shares)
         self._written = b""
-        self._until = time.monotonic() + _START_SECONDS + assigned.whole_seconds + _CLEANING_UP_SECONDS
+        self._until = time.monotonic() + _START_SECONDS + self._seconds + _CLEANING_UP_SECONDS
         self._process = start_module(WORKER)
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it did not come up: its result will be missing
-            pickle.dump(list(shares), self._process.stdin)
+            pickle.dump(shares, self._process.stdin)
             self._process.stdin.flush()
         self._reader = threading.Thread(target=self._read, name="fuzzing", daemon=True)
         self._reader.start()
@@ -55,7 +56,7 @@ class FuzzingProcess:
         if self._reader.is_alive():
             self._process.kill()
             raise Blocked(
-                f"the fuzzing did not end within {self._assigned.whole_seconds:.0f} s and was ended",
+                f"the fuzzing did not end within {self._seconds:.0f} s and was ended",
                 unblock="a smaller --fuzz-examples, or a machine that is less busy",
             )
 
@@ -65,8 +66,7 @@ class FuzzingProcess:
 
     def stop(self) -> None:
         """End it, however far it is; at a deployment it may clean up before."""
-        bundled = self._assigned.target.base_url is None
-        seconds = _STOP_SECONDS if bundled or self.is_over else _CLEANING_UP_SECONDS
+        seconds = _STOP_SECONDS if self._bundled or self.is_over else _CLEANING_UP_SECONDS
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()

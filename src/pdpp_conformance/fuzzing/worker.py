@@ -1,8 +1,9 @@
 """``python -m pdpp_conformance.fuzzing.worker``: fuzzes what it is told on standard input, and tells what came of it.
 
-Standard input carries a list of :class:`Assignment` and then stays open: its end means that nobody waits any more, so
+Standard input carries lists of :class:`Assignment` and then stays open: its end means that nobody waits any more, so
 that this process ends as well, however its parent did. Standard output carries a :class:`Report` as one JSON object.
-Each assignment after the first is a forked process's, so that several cost the imports of one.
+Each list is one process's, which works on it in order; those after the first are forked, so that several cost the
+imports of one.
 """
 
 from __future__ import annotations
@@ -88,7 +89,6 @@ def _fuzz(run: Run, assigned: Assignment) -> Report:
         problem=problem,
         flows=flows.report(),
         found=[*told.found, *flows.finds()],
-        took_s=round(time.monotonic() - began, 1),
     )
 
 
@@ -102,31 +102,37 @@ def _end_with(parent: BinaryIO) -> None:
     _thread.interrupt_main()
 
 
-def _worked(assigned: Assignment) -> Report:
+def _worked(share: Sequence[Assignment]) -> Report:
     threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
+    told: list[Report] = []
+    began = time.monotonic()
     try:
-        return work(assigned)
+        for assigned in share:
+            told.append(work(assigned))
+            if told[-1].problem is not None:
+                break
     except KeyboardInterrupt:
-        return Report(problem="the run ended before the fuzzing did")
+        told.append(Report(problem="the run ended before the fuzzing did"))
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is done is told
+    return replace(joined(told), took_s=round(time.monotonic() - began, 1))
 
 
 class _Forked:
-    """A process that works on one assignment beside this one. To be made before there is any thread.
+    """A process that works beside this one. To be made before there is any thread.
 
     Args:
         result: what it has to let go of: else the reader would wait for its end, too.
     """
 
-    def __init__(self, assigned: Assignment, result: int) -> None:
+    def __init__(self, share: Sequence[Assignment], result: int) -> None:
         reads, writes = os.pipe()
         if os.fork() == 0:
             try:
                 os.close(reads)
                 os.close(result)
                 threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
-                _tell(_worked(assigned), writes)
+                _tell(_worked(share), writes)
             finally:
                 os._exit(0)
         os.close(writes)
@@ -154,7 +160,7 @@ def main() -> None:
     """Work for one parent."""
     result = os.dup(1)
     os.dup2(2, 1)  # whatever else is printed is no result
-    shares: Sequence[Assignment] = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by what started this process
+    shares: Sequence[Sequence[Assignment]] = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by what started this process
     if len(shares) > 1:
         import pdpp_conformance.bundled  # noqa: F401 - else each process would import the server for itself
     spare_what_lasts()
