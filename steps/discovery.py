@@ -31,6 +31,11 @@ def authorization_response(run: Run) -> code_flow.AuthorizationResponse:
     return code_flow.shared_response(run)
 
 
+@then("it carries the state of its request")
+def carries_state(judge: Judgement, response: code_flow.AuthorizationResponse) -> None:
+    checks.judge_state(judge, response)
+
+
 @then("the metadata announces an issuer in it exactly if it names one, and it is the right one")
 def iss_announced(judge: Judgement, run: Run, response: code_flow.AuthorizationResponse) -> None:
     checks.judge_iss(judge, run, response)

@@ -1,7 +1,8 @@
 Feature: What one flow staged is good in that flow alone
   A pushed request, an authorization code and the link to the owner's decision belong to the authorization-code flow, whose
   PKCE would be bypassed if the device grant took them (RFC 9700 §2.1.1, RFC 9126 §4). A device's codes belong to the device
-  grant (RFC 8628 §3.4): elsewhere they lead to no decision and to no token.
+  grant (RFC 8628 §3.4): elsewhere they lead to no decision and to no token. And what comes back to a client says which of its
+  requests it answers (RFC 6749 §4.1.2, §10.12).
 
   Rule: The device grant takes nothing of the authorization-code flow
 
@@ -40,3 +41,10 @@ Feature: What one flow staged is good in that flow alone
       When the owner opens the device's codes as request URIs
       Then no decision is asked of the owner, and no code goes to the client
       And the request is still pending
+
+  Rule: The answer of the authorization-code flow is for the request that was made
+
+    @PRO-15
+    Scenario: The authorization response carries the state of its request
+      Given an authorization response to the owner's approval
+      Then it carries the state of its request

@@ -138,7 +138,7 @@ def approved(run: Run, request: CodeRequest, *, request_uri: str | None = None) 
         request_uri: under which the request was pushed, if it was (RFC 9126 §4).
 
     Raises:
-        Blocked: nothing came back, or not for this request.
+        Blocked: nothing came back.
     """
     if request_uri is None and run.discovery.authorization_server.content.get("require_pushed_authorization_requests"):
         request_uri = push(run, request)
@@ -150,8 +150,6 @@ def approved(run: Run, request: CodeRequest, *, request_uri: str | None = None) 
             unblock="approver.approve in the target file, or a deployment that grants what the client asks for",
         )
     parameters = dict(parse_qsl(urlsplit(arrival.redirected_to).query, keep_blank_values=True))
-    if parameters.get("state") != request.parameters["state"]:
-        raise Blocked("the authorization response lost the state", unblock="a deployment that returns the state")
     return AuthorizationResponse(request, parameters)
 
 

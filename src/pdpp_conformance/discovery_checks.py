@@ -96,6 +96,11 @@ def judge_cimd(judge: Judgement, document: Document) -> None:
         judge.note("dynamic registration is offered beside it, which MCP 2026-07-28 deprecates")
 
 
+def judge_state(judge: Judgement, response: code_flow.AuthorizationResponse) -> None:
+    """The state comes back as it was sent (RFC 6749 §4.1.2)."""
+    judge.equal(response.parameters.get("state"), response.request.parameters["state"], "state")
+
+
 def judge_iss(judge: Judgement, run: Run, response: code_flow.AuthorizationResponse) -> None:
     """RFC 9207 §2.3, §2.4: ``iss`` is advertised exactly if it is sent, and is the issuer.
 

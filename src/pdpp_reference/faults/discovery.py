@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 
 from starlette.types import ASGIApp
 
@@ -52,6 +53,22 @@ def iss_unadvertised(document: Document) -> None:
 def iss_not_sent(answer: Answered) -> None:
     if "location" in answer.headers:
         answer.headers["location"] = answer.headers["location"].partition("&iss=")[0]
+
+
+@declared.altering("/consent/decision", "The authorization response lacks the state of its request.", "PRO-15")
+def state_not_sent(answer: Answered) -> None:
+    if "location" in answer.headers:
+        answer.headers["location"] = re.sub("&state=[^&]*", "", answer.headers["location"])
+
+
+@declared.altering("/consent/decision", "The state in the authorization response is in capitals.", "PRO-15")
+def state_changed(answer: Answered) -> None:
+    if "location" in answer.headers:
+        answer.headers["location"] = re.sub("&state=[^&]*", _in_capitals, answer.headers["location"])
+
+
+def _in_capitals(state: re.Match[str]) -> str:
+    return f"&state={state.group().partition('=')[2].upper()}"
 
 
 # -- the resource ------------------------------------------------------------------------------------------------------
