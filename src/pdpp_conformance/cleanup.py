@@ -303,7 +303,7 @@ class Cleanup:
         bearers = [entry.secret["access_token"] for entry in reversed(held) if "access_token" in entry.secret]
         assert self._discovery is not None
         if grant_id is not None and bearers:
-            url = f"{self._discovery.issuer.rstrip('/')}/grants/{quote(grant_id, safe='')}/revoke"
+            url = self._discovery.grant_revocation_urls(grant_id)[0]
             answer = self._ask("POST", url, bearer=bearers[0])
             if isinstance(answer, Answer) and answer.status in _GONE:
                 return True

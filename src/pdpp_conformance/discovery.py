@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pdpp_conformance.challenges import resource_metadata_of
 from pdpp_conformance.exchange import Answer, NoAnswer, Recorder, origin_of
@@ -142,6 +142,11 @@ class Discovery:
             if is_web_url(value):
                 return value
         return None
+
+    def grant_revocation_urls(self, grant_id: str) -> Sequence[str]:
+        """Where a grant may be revoked by its name, the likeliest place first (PDPP wire contract §7)."""
+        bases = dict.fromkeys((self.issuer.rstrip("/"), origin_of(self.issuer), origin_of(self.mcp_resource)))
+        return [f"{base}/grants/{quote(grant_id, safe='')}/revoke" for base in bases]
 
 
 def well_known(identifier: str, name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pdpp_conformance import code_flow
 from pdpp_conformance.ended_tokens import Ageing
-from pdpp_conformance.exchange import Answer, origin_of
+from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.mcp_client import ToolResult
 from pdpp_conformance.oauth_client import OAuthClient, TokenResponse, read_token_response
@@ -342,9 +342,9 @@ def revoke_grant(run: Run, token: TokenResponse) -> Answer:
     if not isinstance(grant_id, str) or not grant_id:
         raise Blocked("the token response names no grant", unblock="grant_id in the token response; see PRO-02")
     answers = []
-    for base in dict.fromkeys((run.discovery.issuer.rstrip("/"), origin_of(run.discovery.mcp_resource))):
+    for url in run.discovery.grant_revocation_urls(grant_id):
         for bearer in (token.access_token, run.owner_token().access_token):
-            answer = run.recorder.send("POST", f"{base}/grants/{grant_id}/revoke", actor="a bearer", bearer=bearer)
+            answer = run.recorder.send("POST", url, actor="a bearer", bearer=bearer)
             answers.append(answer)
             if answer.status in (200, 202, 204):
                 return answer

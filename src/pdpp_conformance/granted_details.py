@@ -70,12 +70,8 @@ def _judge_stream(judge: Judgement, granted: _Members, wanted: _Members) -> None
         told = span if isinstance(span, dict) else {}
         for end in ("since", "until"):
             judge.equal(_moment(told.get(end)), _moment(wanted["time_range"].get(end)), f"{end} of {name}")
-    _judge_if_told(judge, granted, wanted, "necessity")
-
-
-def _judge_if_told(judge: Judgement, granted: _Members, wanted: _Members, member: str) -> None:
-    if member in wanted and member in granted:
-        judge.equal(granted[member], wanted[member], member)
+    if "necessity" in wanted and "necessity" in granted:
+        judge.equal(granted["necessity"], wanted["necessity"], "necessity")
 
 
 def _moment(value: Any) -> Any:

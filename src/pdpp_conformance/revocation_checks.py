@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pdpp_conformance import drawing
 from pdpp_conformance.device_requests import unknown_client_id
-from pdpp_conformance.exchange import Answer, origin_of
+from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.oauth_client import TokenResponse
 from pdpp_conformance.run import Run
@@ -198,11 +198,9 @@ def _bearers(run: Run, token: TokenResponse) -> list[str]:
 
 
 def _revoke_grant(run: Run, grant_id: str, bearers: Sequence[str]) -> Answer | None:
-    found = run.discovery
     answer = None
-    for base in dict.fromkeys((found.issuer.rstrip("/"), origin_of(found.issuer), origin_of(found.mcp_resource))):
+    for url in run.discovery.grant_revocation_urls(grant_id):
         for bearer in bearers:
-            url = f"{base}/grants/{grant_id}/revoke"
             answer = run.recorder.send("POST", url, actor="the owner", bearer=bearer, content=b"")
             if answer.status in (200, 204):
                 return answer
