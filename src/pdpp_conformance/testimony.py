@@ -82,19 +82,23 @@ class Testimony:
     def making(self, name: str) -> Iterator[None]:
         """While something is made that parts will use: it is a part of its own, and they rest on it (:meth:`using`).
 
-        So it can be made again from the record, whichever of those that use it can be judged by it.
+        So it can be made again from the record, whichever of those that use it can be judged by it. Who asked for it
+        rests on it all the same where it cannot be made.
         """
         asked_by, number = self._part(), self.times_made(name)
         with self._recorder.making(name if not number else f"{name}, number {number + 1}"):
             part = self._part()
             self.leaves(name)
+            is_made = False
             try:
                 yield
+                is_made = True
             finally:
                 made = [one.number for one in self._recorder.exchanges if self._recorder.part_of(one) == part]
                 rests_on = self.beyond.pop(part, []), [*self.shared.pop(part, []), *made]
                 self._made.setdefault(name, []).append(rests_on)
-                self._rest(asked_by, *rests_on)
+                if not is_made:
+                    self._rest(asked_by, *rests_on)
 
     def times_made(self, name: str) -> int:
         """How many times something was made, or tried to be, under that name."""
