@@ -74,18 +74,18 @@ class ForeignForms:
         request_id = {"requestId": event["requestId"]}
         status = event.get("responseStatusCode")
         with suppress(Error):  # the tab was closed meanwhile
-            if status is not None:
-                self._recorder.record(self._to_exchange(event, status, request_id))
             if status is not None and 300 <= status < 400:
                 self._protocol.send("Fetch.continueRequest", request_id)
                 return
+            if status is not None:
+                self._recorder.record(self._to_exchange(event, status, request_id))
             self._answers.append(_NO_ANSWER if status is None else f"{status}")
             self._protocol.send("Fetch.failRequest", {**request_id, "errorReason": "Aborted"})
 
     def _to_exchange(self, event: dict[str, Any], status: int, request_id: dict[str, str]) -> Exchange:
         request = event["request"]
         body = None
-        if not 300 <= status < 400:
+        with suppress(Error):  # not every answer has one to be read
             read = self._protocol.send("Fetch.getResponseBody", request_id)
             body = base64.b64decode(read["body"]).decode("utf-8", "replace") if read["base64Encoded"] else read["body"]
         return Exchange(
