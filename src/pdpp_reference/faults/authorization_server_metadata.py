@@ -170,7 +170,9 @@ def no_token_endpoint(document: Document) -> None:
     del document["token_endpoint"]
 
 
-@declared.rewriting(METADATA, "The response types are not listed.", "ASM-07")
+@declared.rewriting(
+    METADATA, "The response types are not listed.", "ASM-07", "ASM-22", why="Where nothing is listed, code is not."
+)
 def no_response_types(document: Document) -> None:
     del document["response_types_supported"]
 
