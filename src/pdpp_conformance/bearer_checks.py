@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pdpp_conformance.challenge_checks import errors_of
-from pdpp_conformance.ended_tokens import Expired, Revoked
+from pdpp_conformance.ended_tokens import REVOKED, Expired, Revoked
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.mcp_client import message_of
@@ -18,6 +18,8 @@ from pdpp_conformance.verdict import Blocked, Unmet
 
 _CODE_OF = {401: "authentication_error", 403: "permission_error"}
 """What a refusal calls itself in its body, by its status."""
+
+_REVOKED_CODE = "grant_revoked"
 
 
 def judge_unauthorized(judge: Judgement, presented: Presented) -> None:
@@ -151,12 +153,15 @@ def read_with(run: Run, what: str) -> Presented:
 def judge_code_fits_status(judge: Judgement, presented: Presented) -> None:
     """``authentication_error`` with 401, ``permission_error`` with 403 (PDPP wire contract §7).
 
+    That a revoked token gets 403 is RSC-08's to judge; there the code may tell what became of the grant.
+
     Raises:
         Blocked: the answer is another, which other requirements judge.
     """
     answer = _require_refused(presented)
     expected, code = _CODE_OF[answer.status], _nested(answer, "code")
-    judge.that(code == expected, f"error.code {expected} with {answer.status}", f"{code!r:.80}")
+    tells_more = answer.status == 403 and presented.what in REVOKED and code == _REVOKED_CODE
+    judge.that(tells_more or code == expected, f"error.code {expected} with {answer.status}", f"{code!r:.80}")
 
 
 def judge_names_next_step(judge: Judgement, presented: Presented) -> None:

@@ -26,7 +26,7 @@ from tests.self_proof.outcome import UNPROVEN, Outcome, report_of
 from tests.self_proof.proof import SCOPES, Proof
 
 REPORT = ROOT / "reports" / "self-proof.json"
-JOBS = 3
+JOBS = 4
 """One more than two processors have to do: each run waits now and then, for a browser or for itself."""
 
 

@@ -53,7 +53,7 @@ EXPECTED: Mapping[str, Expectation] = {
     "always_pending": Expectation("POL-07 POL-15 POL-16 POL-17 POL-18 POL-30", not_passed="POL-15 POL-30"),
     "package_kind": Expectation("MET-10 MET-11 CHG-10 PRO-02 PRO-04"),
     "revoked_is_403": Expectation(
-        "POL-13 RSC-08 RSC-28 REV-01 REV-05 REV-09 REF-02 REF-06",
+        "POL-13 RSC-08 RSC-28 REV-01 REV-05 REV-09 REF-02 REF-06 PRO-14",
         rightly_found={"RSC-08": "The row itself: 403 instead of 401 is WARN where nothing of the grant is served."},
     ),
     "errors_without_request_id": Expectation("ERR POL-12 POL-02 DAR-04 CHG-02 RSC-03"),
