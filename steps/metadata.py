@@ -223,15 +223,13 @@ def lists_none_method(judge: Judgement, document: Document) -> None:
 
 @then("it lists the code challenge method S256 if it lists the authorization-code grant type")
 def lists_s256(judge: Judgement, run: Run, document: Document) -> None:
-    if not checks.offers_code_grant(run.discovery):
-        raise NotApplicable("the authorization-code grant is not offered")
+    checks.require_code_grant(run.discovery)
     checks.lists(judge, document.content, "code_challenge_methods_supported", "S256")
 
 
 @then("it lists the response type code if it lists the authorization-code grant type")
 def lists_response_type_code(judge: Judgement, run: Run, document: Document) -> None:
-    if not checks.offers_code_grant(run.discovery):
-        raise NotApplicable("the authorization-code grant is not offered")
+    checks.require_code_grant(run.discovery)
     checks.lists(judge, document.content, "response_types_supported", "code")
 
 

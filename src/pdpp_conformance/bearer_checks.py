@@ -20,6 +20,7 @@ _CODE_OF = {401: "authentication_error", 403: "permission_error"}
 """What a refusal calls itself in its body, by its status."""
 
 _REVOKED_CODE = "grant_revoked"
+"""What a server may call it that answers 403 to a token whose grant was revoked."""
 
 
 def judge_unauthorized(judge: Judgement, presented: Presented) -> None:

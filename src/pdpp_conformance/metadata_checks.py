@@ -399,6 +399,16 @@ def offers_code_grant(found: Discovery) -> bool:
     return "authorization_code" in found.grant_types
 
 
+def require_code_grant(found: Discovery) -> None:
+    """Go on only where the authorization-code grant is advertised.
+
+    Raises:
+        NotApplicable: it is not.
+    """
+    if not offers_code_grant(found):
+        raise NotApplicable("the authorization-code grant is not offered")
+
+
 def offers_device_grant(found: Discovery) -> bool:
     """Whether the device-code grant type is listed."""
     return DEVICE_CODE_GRANT in found.grant_types

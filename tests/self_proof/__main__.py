@@ -27,7 +27,7 @@ from tests.self_proof.proof import SCOPES, Proof
 
 REPORT = ROOT / "reports" / "self-proof.json"
 JOBS = 4
-"""One more than two processors have to do: each run waits now and then, for a browser or for itself."""
+"""Two more than two processors can do at once: each run waits now and then, for a browser or for itself."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
