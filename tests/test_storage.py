@@ -187,8 +187,8 @@ class TestMigrations:
             second.close()
 
     def test_servers_that_start_together_share_the_work(self, tmp_path: Path, postgres_url: str) -> None:
-        """Servers that open one empty database at the same moment all open it."""
-        for url in (f"sqlite:///{tmp_path}/pdpp.sqlite3", postgres_url):
+        """Servers that open one empty database at the same moment all open it, however often it is tried."""
+        for url in (*(f"sqlite:///{tmp_path}/{number}.sqlite3" for number in range(40)), postgres_url):
             for opened in at_once(partial(self.open, url), 3):
                 opened.close()
 

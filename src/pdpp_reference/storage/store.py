@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 _BUSY_TIMEOUT_SECONDS = 10
+_BUSY_PAUSE_SECONDS = 0.01
 
 _DRIVERS = {
     "sqlite": "sqlite+pysqlite",
@@ -102,7 +105,7 @@ def _sqlite_engine(url: URL, survives_power_loss: bool) -> Engine:
         connection.isolation_level = None  # the driver's own BEGIN is deferred; ours below is not
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(cursor)
         cursor.execute(f"PRAGMA synchronous={'FULL' if survives_power_loss else 'OFF'}")
         cursor.close()
 
@@ -111,6 +114,24 @@ def _sqlite_engine(url: URL, survives_power_loss: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Have the database kept in write-ahead mode, and wait where another connection is about to do the same.
+
+    SQLite waits for a lock only where no lock is held yet; of two connections that change the mode of one new database
+    together, one is told at once that it is locked, whatever the busy timeout.
+    """
+    until = time.monotonic() + _BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_BUSY_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _migrate(connection: Connection) -> None:
