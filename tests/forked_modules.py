@@ -15,7 +15,7 @@ import pdpp.benched  # noqa: F401  imported once here instead of in every proces
 import pdpp_conformance.fuzzing.machine
 import pdpp_conformance.fuzzing.worker  # noqa: F401
 from pdpp_conformance.bundled import BENCHED, FAULTS_VARIABLE
-from pdpp_conformance.fuzzing.process import WORKER
+from pdpp_conformance.fuzzing.standby import AT_BUNDLED, WORKER
 from pdpp_conformance.own_process import hold_ready
 from pdpp_reference.setup_client.http import trusted_authorities
 
@@ -34,7 +34,7 @@ def fork_for(tags: frozenset[str]) -> None:
     """
     forked: list[ForkedModule] = []
     faults = [word for name in os.environ.get(FAULTS_VARIABLE, "").split(",") if name for word in ("--fault", name)]
-    for tag, module, arguments in (("setup_client", BENCHED, faults), ("fuzzed", WORKER, [])):
+    for tag, module, arguments in (("setup_client", BENCHED, faults), ("fuzzed", WORKER, [AT_BUNDLED])):
         if tag in tags:
             forked.append(ForkedModule(module, arguments, beside=forked))
             hold_ready(forked[-1], module, *arguments)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from pdpp_conformance.client_bench.bench import Bench
@@ -9,7 +13,7 @@ from pdpp_conformance.client_bench.script import Play
 from pdpp_conformance.client_bench.under_test import CommandClient
 from pdpp_conformance.exchange import Recorder
 from pdpp_conformance.fuzzing.words import ENDPOINTS, FLOW, wanted_of
-from pdpp_conformance.own_process import hold_ready, start_module
+from pdpp_conformance.own_process import hold_ready, let_go, start_module
 from pdpp_conformance.redaction import Redactor
 
 
@@ -40,6 +44,38 @@ def test_a_process_that_is_ready_is_taken_once() -> None:
         for pipe in (process.stdin, process.stdout):
             assert pipe is not None
             pipe.close()
+
+
+def test_a_process_that_nobody_started_ends_when_it_is_let_go() -> None:
+    """Its standard input ends; the next start is another process."""
+    ready = start_module("json.tool")
+    hold_ready(ready, "json.tool")
+    let_go("json.tool")
+    assert ready.poll() is not None
+    let_go("json.tool")
+    other = start_module("json.tool")
+    assert other is not ready
+    hold_ready(other, "json.tool")
+    let_go("json.tool")
+
+
+def test_a_process_gives_way_to_every_other() -> None:
+    """Its niceness is raised, and where Linux schedules by sessions its session's, but not another process's."""
+    tells = """
+import os, sys
+from pathlib import Path
+from pdpp_conformance.own_process import give_way
+group = Path("/proc/self/autogroup")
+give_way()
+print(os.nice(0), *group.read_text().split()[-1:] if group.exists() else [])
+"""
+    for leads in (True, False):
+        told = subprocess.run(
+            [sys.executable, "-c", tells], capture_output=True, text=True, check=True, start_new_session=leads
+        )
+        own, *session = map(int, told.stdout.split())
+        assert own > os.nice(0)
+        assert not session or (session == [own]) is leads
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import IO, Protocol
 
 
@@ -19,12 +22,40 @@ class OwnProcess(Protocol):
     def kill(self) -> None: ...
 
 
+_NICENESS = 15
+_END_SECONDS = 10.0
+
 _READY: dict[tuple[str, ...], OwnProcess] = {}
 
 
 def hold_ready(process: OwnProcess, module: str, *arguments: str) -> None:
     """Let the next start of a module with these arguments be a process that has imported what it needs already."""
     _READY[module, *arguments] = process
+
+
+def let_go(module: str) -> None:
+    """End what was held ready of a module and nobody started: its standard input ends."""
+    for held in [key for key in _READY if key[0] == module]:
+        process = _READY.pop(held)
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            pipe.close()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def give_way() -> None:
+    """Let every other process have the processors first. For a process that :func:`start_module` started.
+
+    Where Linux schedules by sessions (sched(7), autogroup), it is the session's urgency that counts beside others'.
+    """
+    os.nice(_NICENESS)
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):  # not on every system
+            Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="ascii")
 
 
 def start_module(module: str, *arguments: str) -> OwnProcess:

@@ -23,6 +23,7 @@ import pytest
 from pdpp_conformance import __version__, drawing
 from pdpp_conformance.catalogue import Catalogue, CatalogueError, read_catalogue
 from pdpp_conformance.collector import spare_what_lasts
+from pdpp_conformance.fuzzing.standby import hold_fuzzing_ready, let_fuzzing_go
 from pdpp_conformance.specification import specification_root
 from pdpp_conformance.verdict import ExitStatus, FailOn, Level, NotApplicable, Verdict
 
@@ -162,6 +163,7 @@ class Session:
     NAME = "pdpp-conformance-session"
 
     def __init__(self, config: pytest.Config) -> None:
+        spare_what_lasts()
         self._config = config
         if config.option.tbstyle == "auto":
             config.option.tbstyle = "native"  # why a scenario failed is told by its verdict; source is slow to find
@@ -191,6 +193,15 @@ class Session:
         """What the run ends with where it could not begin."""
         self._report: dict[str, Any] | None = None
         self._previous_handlers: dict[int, Any] = {}
+        if self._will_fuzz_bundled():
+            hold_fuzzing_ready()
+
+    def _will_fuzz_bundled(self) -> bool:
+        """Whether all features will run at the bundled server, by what is known before they are read."""
+        option = self._config.option
+        selects = option.keyword or option.markexpr or option.collectonly or option.fuzz_examples == 0
+        everything = self._config.args_source is pytest.Config.ArgsSource.TESTPATHS and not selects
+        return everything and self._judged_again is None and not (option.base_url or option.target)
 
     @property
     def _report_dir(self) -> Path:
@@ -470,6 +481,7 @@ class Session:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Clean up, write the report, decide the exit status."""
+        let_fuzzing_go()
         if self._run is None:
             self._close_window(None)
             if self._exit_status is not None:

@@ -71,6 +71,7 @@ class SecondOrigin:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else a body waits 40 ms until its head is acknowledged
 
             def do_GET(self) -> None:
                 path = urlsplit(self.path).path

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from pdpp_conformance.fuzzing.assignment import Assignment, Report, read_report
+from pdpp_conformance.fuzzing.standby import AT_BUNDLED, WORKER
 from pdpp_conformance.own_process import start_module
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.verdict import Blocked
 
-WORKER = "pdpp_conformance.fuzzing.worker"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 5.0
 _CLEANING_UP_SECONDS = 60.0
@@ -33,7 +33,7 @@ class FuzzingProcess:
         self._seconds = max(sum(assigned.whole_seconds for assigned in share) for share in shares)
         self._written = b""
         self._until = time.monotonic() + _START_SECONDS + self._seconds + _CLEANING_UP_SECONDS
-        self._process = start_module(WORKER)
+        self._process = start_module(WORKER, *((AT_BUNDLED,) if self._bundled else ()))
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it did not come up: its result will be missing
             pickle.dump(shares, self._process.stdin)

@@ -27,8 +27,10 @@ from pdpp_conformance.discovery import Unreachable
 from pdpp_conformance.fuzzing.assignment import Assignment, Report, joined, read_report
 from pdpp_conformance.fuzzing.flows import Flows
 from pdpp_conformance.fuzzing.session import Fuzzing
+from pdpp_conformance.fuzzing.standby import AT_BUNDLED
 from pdpp_conformance.fuzzing.words import FLOW
 from pdpp_conformance.journal import Journal
+from pdpp_conformance.own_process import give_way
 from pdpp_conformance.run import Run
 
 FOR_FLOWS = 1 / 3
@@ -157,12 +159,16 @@ def _tell(report: Report, writes: int) -> None:
 
 
 def main() -> None:
-    """Work for one parent."""
+    """Work for one parent, if it has any work."""
+    give_way()
     result = os.dup(1)
     os.dup2(2, 1)  # whatever else is printed is no result
-    shares: Sequence[Sequence[Assignment]] = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by what started this process
-    if len(shares) > 1:
-        import pdpp_conformance.bundled  # noqa: F401 - else each process would import the server for itself
+    if AT_BUNDLED in sys.argv[1:]:
+        import pdpp_conformance.bundled  # noqa: F401 - while it is not yet known what to do, and once for all processes
+    try:
+        shares: Sequence[Sequence[Assignment]] = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by what started this process
+    except EOFError:
+        return
     spare_what_lasts()
     others = [_Forked(share, result) for share in shares[1:]]
     _tell(joined([_worked(shares[0]), *(other.report() for other in others)]), result)
