@@ -7,12 +7,13 @@ sessions and answers in JSON: there is nothing to take over, and nothing that a 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
@@ -33,6 +34,9 @@ from pdpp_reference.resource_server.records import (
 )
 from pdpp_reference.settings import Settings
 from pdpp_reference.sources import SourceCatalogue
+
+_CATALOGUE = "pdpp.catalogue"
+"""Where a request's scope holds the owner's data."""
 
 _NAME_LENGTH = 64
 _MAX_NAMES = 64
@@ -76,7 +80,8 @@ class McpServer:
 
     def __init__(self, settings: Settings, catalogue: SourceCatalogue) -> None:
         self._max_body_bytes = settings.max_body_bytes
-        self._server = _server(_Tools(catalogue))
+        self._catalogue = catalogue
+        self._server = _server()
         self._serving: ASGIApp | None = None
 
     @asynccontextmanager
@@ -107,90 +112,88 @@ class McpServer:
         """
         if self._serving is None:
             raise RuntimeError("the MCP server's lifespan is not open")
-        await self._serving(scope, receive, send)
+        await self._serving({**scope, _CATALOGUE: self._catalogue}, receive, send)
 
 
-class _Tools:
-    """The six tools. What one may read is looked up anew in every call, from the token of the call's own request."""
+# -- the six tools: what they take and tell is described once for all servers of a process ---------------------------
 
-    def __init__(self, catalogue: SourceCatalogue) -> None:
-        self._catalogue = catalogue
 
-    def schema(self, ctx: Context[Any, Request], stream: StreamName | None = None) -> dict[str, Any]:
-        view = self._view(ctx)
-        streams = view.streams if stream is None else [view.stream(stream)]
-        return {"streams": [one.describe() for one in streams]}
+def schema(ctx: Context[Any, Request], stream: StreamName | None = None) -> dict[str, Any]:
+    view = _view(ctx)
+    streams = view.streams if stream is None else [view.stream(stream)]
+    return {"streams": [one.describe() for one in streams]}
 
-    def query_records(
-        self,
-        ctx: Context[Any, Request],
-        stream: StreamName,
-        fields: Annotated[
-            list[FieldName] | None, Field(max_length=_MAX_NAMES, description="Fields to return; all if left out")
-        ] = None,
-        filters: Filters | None = None,
-        order_by: FieldName | None = None,
-        descending: bool = False,
-        limit: Limit = 20,
-        cursor: Annotated[
-            str | None, Field(max_length=_NAME_LENGTH, description="next_cursor of the page before")
-        ] = None,
-    ) -> dict[str, Any]:
-        page = (
-            self._view(ctx)
-            .stream(stream)
-            .query(
-                fields=fields,
-                conditions=_conditions(filters),
-                order_by=order_by,
-                descending=descending,
-                limit=limit,
-                cursor=cursor,
-            )
+
+def query_records(
+    ctx: Context[Any, Request],
+    stream: StreamName,
+    fields: Annotated[
+        list[FieldName] | None, Field(max_length=_MAX_NAMES, description="Fields to return; all if left out")
+    ] = None,
+    filters: Filters | None = None,
+    order_by: FieldName | None = None,
+    descending: bool = False,
+    limit: Limit = 20,
+    cursor: Annotated[str | None, Field(max_length=_NAME_LENGTH, description="next_cursor of the page before")] = None,
+) -> dict[str, Any]:
+    page = (
+        _view(ctx)
+        .stream(stream)
+        .query(
+            fields=fields,
+            conditions=_conditions(filters),
+            order_by=order_by,
+            descending=descending,
+            limit=limit,
+            cursor=cursor,
         )
-        return {"stream": stream, "records": page.records, "next_cursor": page.next_cursor}
+    )
+    return {"stream": stream, "records": page.records, "next_cursor": page.next_cursor}
 
-    def aggregate(
-        self,
-        ctx: Context[Any, Request],
-        stream: StreamName,
-        function: Literal["count", "sum", "avg", "min", "max"],
-        field: FieldName | None = None,
-        group_by: FieldName | None = None,
-        filters: Filters | None = None,
-    ) -> dict[str, Any]:
-        answer = (
-            self._view(ctx)
-            .stream(stream)
-            .aggregate(function, field=field, group_by=group_by, conditions=_conditions(filters))
-        )
-        return {"stream": stream, "function": function, **answer}
 
-    def search(
-        self,
-        ctx: Context[Any, Request],
-        query: Annotated[str, Field(min_length=1, max_length=MAX_TEXT, description="Text to look for")],
-        streams: Annotated[
-            list[StreamName] | None, Field(max_length=_MAX_NAMES, description="Where to look; everywhere if left out")
-        ] = None,
-        limit: Limit = 20,
-    ) -> dict[str, Any]:
-        return self._view(ctx).search(query, streams=streams, limit=limit)
+def aggregate(
+    ctx: Context[Any, Request],
+    stream: StreamName,
+    function: Literal["count", "sum", "avg", "min", "max"],
+    field: FieldName | None = None,
+    group_by: FieldName | None = None,
+    filters: Filters | None = None,
+) -> dict[str, Any]:
+    answer = (
+        _view(ctx).stream(stream).aggregate(function, field=field, group_by=group_by, conditions=_conditions(filters))
+    )
+    return {"stream": stream, "function": function, **answer}
 
-    def fetch(self, ctx: Context[Any, Request], stream: StreamName, record_id: RecordId) -> dict[str, Any]:
-        return {"stream": stream, "record": self._view(ctx).stream(stream).fetch(record_id)}
 
-    def read_record_field(
-        self, ctx: Context[Any, Request], stream: StreamName, record_id: RecordId, field: FieldName
-    ) -> dict[str, Any]:
-        value = self._view(ctx).stream(stream).read_field(record_id, field)
-        return {"stream": stream, "record_id": record_id, "field": field, "value": value}
+def search(
+    ctx: Context[Any, Request],
+    query: Annotated[str, Field(min_length=1, max_length=MAX_TEXT, description="Text to look for")],
+    streams: Annotated[
+        list[StreamName] | None, Field(max_length=_MAX_NAMES, description="Where to look; everywhere if left out")
+    ] = None,
+    limit: Limit = 20,
+) -> dict[str, Any]:
+    return _view(ctx).search(query, streams=streams, limit=limit)
 
-    def _view(self, ctx: Context[Any, Request]) -> View:
-        request = ctx.request_context.request
-        if request is None:
-            raise RuntimeError("the tools are called over HTTP only")
-        return View.of_grants(self._catalogue, access_token_of(request).grants)
+
+def fetch(ctx: Context[Any, Request], stream: StreamName, record_id: RecordId) -> dict[str, Any]:
+    return {"stream": stream, "record": _view(ctx).stream(stream).fetch(record_id)}
+
+
+def read_record_field(
+    ctx: Context[Any, Request], stream: StreamName, record_id: RecordId, field: FieldName
+) -> dict[str, Any]:
+    value = _view(ctx).stream(stream).read_field(record_id, field)
+    return {"stream": stream, "record_id": record_id, "field": field, "value": value}
+
+
+def _view(ctx: Context[Any, Request]) -> View:
+    """What may be read is looked up anew in every call, from the token of the call's own request."""
+    request = ctx.request_context.request
+    if request is None:
+        raise RuntimeError("the tools are called over HTTP only")
+    catalogue: SourceCatalogue = request.scope[_CATALOGUE]
+    return View.of_grants(catalogue, access_token_of(request).grants)
 
 
 class _RefusingServer(MCPServer[Any]):
@@ -220,8 +223,8 @@ class _RefusingServer(MCPServer[Any]):
             raise
 
 
-def _server(tools: _Tools) -> MCPServer[Any]:
-    server = _RefusingServer(
+def _server() -> MCPServer[Any]:
+    return _RefusingServer(
         name="pdpp-reference",
         title="PDPP reference deployment",
         version=__version__,
@@ -231,47 +234,52 @@ def _server(tools: _Tools) -> MCPServer[Any]:
         # At the SDK's own default the server would log every refusal, and set the level of the whole process.
         log_level="WARNING",
         subscriptions=False,
+        tools=[*_TOOLS],
     )
-    for tool, title, description in (
-        (
-            tools.schema,
-            "Describe the granted data",
-            "List the streams that were granted, with their source, fields and time range; or describe one of them.",
+
+
+def _tool(function: Callable[..., dict[str, Any]], title: str, description: str) -> Tool:
+    return Tool.from_function(
+        function,
+        title=title,
+        description=description,
+        annotations=ToolAnnotations(
+            title=title, read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
         ),
-        (
-            tools.query_records,
-            "Read records",
-            "Read records of one stream, a page at a time, in order of time where the time field was granted. Filters "
-            "compare one field each; all of them must hold. "
-            "Pass next_cursor back as cursor, with everything else unchanged, for the next page.",
-        ),
-        (
-            tools.aggregate,
-            "Count or sum up records",
-            "Count the records of one stream, or take the sum, average, minimum or maximum of a field, over all or "
-            "grouped by a field. Grouping by a date-time field groups by month (UTC).",
-        ),
-        (
-            tools.search,
-            "Search for a text",
-            "Find records with a text in one of their text fields, regardless of case, in all streams or some.",
-        ),
-        (tools.fetch, "Read one record", "Read one record by the _id that another tool returned it with."),
-        (
-            tools.read_record_field,
-            "Read one field of a record",
-            "Read one field of one record by the record's _id and the field's name.",
-        ),
-    ):
-        server.add_tool(
-            tool,
-            title=title,
-            description=description,
-            annotations=ToolAnnotations(
-                title=title, read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-            ),
-        )
-    return server
+    )
+
+
+_TOOLS = (
+    _tool(
+        schema,
+        "Describe the granted data",
+        "List the streams that were granted, with their source, fields and time range; or describe one of them.",
+    ),
+    _tool(
+        query_records,
+        "Read records",
+        "Read records of one stream, a page at a time, in order of time where the time field was granted. Filters "
+        "compare one field each; all of them must hold. "
+        "Pass next_cursor back as cursor, with everything else unchanged, for the next page.",
+    ),
+    _tool(
+        aggregate,
+        "Count or sum up records",
+        "Count the records of one stream, or take the sum, average, minimum or maximum of a field, over all or "
+        "grouped by a field. Grouping by a date-time field groups by month (UTC).",
+    ),
+    _tool(
+        search,
+        "Search for a text",
+        "Find records with a text in one of their text fields, regardless of case, in all streams or some.",
+    ),
+    _tool(fetch, "Read one record", "Read one record by the _id that another tool returned it with."),
+    _tool(
+        read_record_field,
+        "Read one field of a record",
+        "Read one field of one record by the record's _id and the field's name.",
+    ),
+)
 
 
 def _conditions(filters: Sequence[Filter] | None) -> list[Condition]:
