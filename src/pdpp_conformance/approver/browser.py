@@ -366,9 +366,12 @@ class BrowserApprover:
         dialog = tab.locator("dialog[open], [role=dialog]:visible, [role=alertdialog]:visible")
         places: list[Tab | Locator] = [dialog.last, tab] if dialog.count() else [tab]
         for place in places:
-            button = place.get_by_role("button", name=name, exact=True)
-            named = button if button.count() else place.get_by_role("link", name=name, exact=True)
-            for number in range(min(named.count(), MOST_ALIKE)):
+            named = place.get_by_role("button", name=name, exact=True)
+            found = named.count()
+            if not found:
+                named = place.get_by_role("link", name=name, exact=True)
+                found = named.count()
+            for number in range(min(found, MOST_ALIKE)):
                 if self._press_one(tab, named.nth(number)):
                     return True
         return False

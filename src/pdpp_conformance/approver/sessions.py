@@ -24,6 +24,10 @@ from pdpp_conformance.verdict import Blocked
 STEP_TIMEOUT_MS = 8_000
 """How long a page may take to answer."""
 
+_LOOK_EVERY_MS = 5
+_NAVIGATES_WITHIN_MS = 50
+"""After this long a press that will lead to another page has asked for it."""
+
 IDLE_MS = 1_500
 """After this long a press that changed nothing, and made the browser ask for nothing, has done nothing."""
 
@@ -105,6 +109,10 @@ class BrowserSession:
         self.guard = Guard(chromium.recorder)
         self.requests = 0
         """How many requests the browser made."""
+        self._navigations = 0
+        """How many of them were for a page, or a frame in one."""
+        self._documents = 0
+        """How many documents tabs have opened."""
         self.requested: list[Requested] = []
         """What the browser asked for: the latest ``MOST_REMEMBERED_REQUESTS``."""
 
@@ -183,9 +191,9 @@ class BrowserSession:
         self.recorder.politeness.check(tab.url)
         try:
             tab.evaluate(_REMEMBER_PAGE)
-            before = self.requests
+            before, navigations, documents = self.requests, self._navigations, self._documents
             act()
-            changed = self._changes(tab, IDLE_MS)
+            changed = self._opens(tab, navigations, documents) or self._changes(tab, IDLE_MS)
             if not changed and self.requests > before:
                 changed = self._changes(tab, STEP_TIMEOUT_MS - IDLE_MS)
             tab.wait_for_load_state("load")
@@ -248,8 +256,25 @@ class BrowserSession:
 
     def _new_tab(self) -> Tab:
         tab = self.context.new_page()
+        tab.on("domcontentloaded", self._note_document)
         self.guard.watch(tab)
         return tab
+
+    def _opens(self, tab: Tab, navigations: int, documents: int) -> bool:
+        """Wait for another document, as long as one is being navigated to: mostly what a press leads to.
+
+        The page itself is asked by :meth:`_changes`, for which Playwright's own script is put into it.
+
+        Args:
+            navigations, documents: how many there were before.
+        """
+        began = time.monotonic()
+        while self._documents == documents:
+            within_ms = IDLE_MS if self._navigations > navigations else _NAVIGATES_WITHIN_MS
+            if time.monotonic() - began > within_ms / 1000:
+                return False
+            tab.wait_for_timeout(_LOOK_EVERY_MS)
+        return True
 
     def _changes(self, tab: Tab, within_ms: int) -> bool:
         try:
@@ -261,9 +286,13 @@ class BrowserSession:
     def _note_response(self, response: Response) -> None:
         self._responses.append(response)
 
+    def _note_document(self, _tab: Tab) -> None:
+        self._documents += 1
+
     def _note_request(self, request: Request) -> None:
         self.requested.append(Requested(request.url, request.headers.get("referer")))
         self.requests += 1
+        self._navigations += request.is_navigation_request()
         if origin_of(request.url) in self.recorder.origins:
             self.recorder.politeness.count()
         del self.requested[:-MOST_REMEMBERED_REQUESTS]
