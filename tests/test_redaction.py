@@ -216,6 +216,13 @@ class TestLearning:
         )
         assert list(redactor.secrets) == ["meta-0123456789abc", "one&0123456789ab"]
 
+    @pytest.mark.parametrize("depth", [0, 118, 119, 120, 254, 256, 1000])
+    def test_from_html_of_any_depth(self, depth: int) -> None:
+        """A hidden value is learned however deep in the page it stands."""
+        redactor = Redactor()
+        redactor.register_from_html("<div>" * depth + '<input type="hidden" name="a" value="deep-0123456789abc">')
+        assert list(redactor.secrets) == ["deep-0123456789abc"]
+
 
 class TestLeakScan:
     @pytest.mark.parametrize("spelling", SPELLINGS)

@@ -23,6 +23,8 @@ _INLINE = frozenset(
     {"a", "abbr", "b", "bdi", "bdo", "cite", "code", "em", "i", "kbd", "mark", "q", "s", "small", "span", "strong"}
     | {"sub", "sup", "time", "u", "var", "wbr", "label", "input", "img"}
 )
+_NOT_DISPLAYED = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+_SPACES = re.compile(r"\s+")
 _TEXT_KINDS = frozenset({"text", "tel", "number", ""})
 _BUTTON_KINDS = frozenset({"submit", "image", "button", "reset"})
 
@@ -132,7 +134,20 @@ class HtmlPage:
     def _all(self, *tags: str) -> list[html.HtmlElement]:
         if self._root is None:
             return []
-        return [element for element in islice(self._root.iter(*tags), MOST_ELEMENTS) if not _is_hidden(element)]
+        if tags not in self._visible:
+            first = islice(self._root.iter(*tags), MOST_ELEMENTS)
+            self._visible[tags] = [element for element in first if not _is_hidden(element)]
+        return self._visible[tags]
+
+    @cached_property
+    def _visible(self) -> dict[tuple[str, ...], list[html.HtmlElement]]:
+        """The elements of some tags, once they were looked for."""
+        return {}
+
+    @cached_property
+    def _read_forms(self) -> dict[html.HtmlElement, Form]:
+        """The forms that were read, of which every button of theirs is asked."""
+        return {}
 
     @cached_property
     def title(self) -> str:
@@ -238,6 +253,11 @@ class HtmlPage:
         return choices[0] if choices else Choice("", self._form(element), element=element)
 
     def _form(self, element: html.HtmlElement) -> Form:
+        if element not in self._read_forms:
+            self._read_forms[element] = self._form_as_written(element)
+        return self._read_forms[element]
+
+    def _form_as_written(self, element: html.HtmlElement) -> Form:
         controls = [
             self._control(control)
             for control in islice(
@@ -315,11 +335,13 @@ def _kind(element: html.HtmlElement) -> str:
 
 
 def _is_hidden(element: html.HtmlElement) -> bool:
-    for part in (element, *element.iterancestors()):
-        style = re.sub(r"\s", "", part.get("style") or "").lower()
-        if part.get("hidden") is not None or "display:none" in style or part.tag == "template":
-            return True
-    return False
+    return any(_hides(part) or part.tag == "template" for part in (element, *element.iterancestors()))
+
+
+def _hides(element: html.HtmlElement) -> bool:
+    """Whether an element hides itself, with what is in it."""
+    style = element.get("style")
+    return element.get("hidden") is not None or (style is not None and bool(_NOT_DISPLAYED.search(style)))
 
 
 def _name(element: html.HtmlElement) -> str:
@@ -337,8 +359,7 @@ def _text(element: html.HtmlElement) -> str:
 
 def _collect(element: html.HtmlElement, pieces: list[str]) -> None:
     """Gather the visible text below an element; libxml2 keeps the depth of a page within bounds."""
-    style = re.sub(r"\s", "", element.get("style") or "").lower()
-    if element.tag in _INVISIBLE or element.get("hidden") is not None or "display:none" in style:
+    if element.tag in _INVISIBLE or _hides(element):
         return
     edge = "" if element.tag in _INLINE else "\n"
     pieces += (edge, _squeezed_inside(element.text))
@@ -350,7 +371,7 @@ def _collect(element: html.HtmlElement, pieces: list[str]) -> None:
 
 
 def _squeezed_inside(text: str | None) -> str:
-    return re.sub(r"\s+", " ", text or "")
+    return _SPACES.sub(" ", text) if text else ""
 
 
 def _squeezed(text: str) -> str:

@@ -11,13 +11,14 @@ import html
 import json
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus
 
+import lxml.html
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 from pdpp_conformance.urls import parts_of
@@ -52,6 +53,9 @@ _SHORT = 64
 _PERCENT_ENCODED = re.compile(r"%[0-9A-F]{2}")
 _LABEL = re.compile("⟨[a-z_]+:[0-9]+⟩".encode())
 _MAY_HIDE = re.compile("hidden|csrf", re.IGNORECASE)
+_TAGS_OF_SHALLOW_PAGE = 120
+"""What lies more than 255 elements deep libxml2 forgets: no page of so few tags, though each may imply another."""
+
 _CODE_SEPARATOR = re.compile(r"[\s-]+")
 
 
@@ -136,9 +140,7 @@ class Redactor:
         """Remember the hidden values of forms, which are CSRF tokens and the like."""
         if not _MAY_HIDE.search(markup):
             return
-        reader = _HiddenValues()
-        reader.feed(markup)
-        for value in reader.values:
+        for value in _hidden_values(markup):
             if _looks_random(value):
                 self.register(value, "form_value")
 
@@ -230,17 +232,38 @@ class Redactor:
         return found
 
 
-class _HiddenValues(HTMLParser):
+def _hidden_values(markup: str) -> list[str]:
+    """Return what the hidden fields of forms hold, and what a page's head says of CSRF."""
+    if markup.count("<") - markup.count("</") <= _TAGS_OF_SHALLOW_PAGE:
+        parser = lxml.html.HTMLParser(encoding="utf-8")
+        parser.feed(markup.encode("utf-8", "replace"))
+        root = parser.close()
+        elements = [] if root is None else root.iter("input", "meta")
+        found = [_hidden_value(element.tag, element.get) for element in elements]
+    else:
+        reader = _StartTags()
+        reader.feed(markup)
+        found = [_hidden_value(tag, attributes.get) for tag, attributes in reader.found]
+    return [value for value in found if value]
+
+
+def _hidden_value(tag: object, attribute: Callable[[str], str | None]) -> str | None:
+    if tag == "input" and (attribute("type") or "").lower() == "hidden":
+        return attribute("value")
+    if tag == "meta" and "csrf" in (attribute("name") or "").lower():
+        return attribute("content")
+    return None
+
+
+class _StartTags(HTMLParser):
+    """Reads a page of any depth, and takes its time."""
+
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.values: list[str] = []
+        self.found: list[tuple[str, dict[str, str | None]]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
-        if tag == "input" and (attributes.get("type") or "").lower() == "hidden" and attributes.get("value"):
-            self.values.append(attributes["value"] or "")
-        if tag == "meta" and "csrf" in (attributes.get("name") or "").lower() and attributes.get("content"):
-            self.values.append(attributes["content"] or "")
+        self.found.append((tag, dict(attrs)))
 
 
 def _looks_random(value: str) -> bool:

@@ -12,6 +12,7 @@ from copy import copy
 from dataclasses import dataclass
 from http.cookiejar import Cookie, DefaultCookiePolicy
 from urllib.parse import urljoin, urlsplit
+from urllib.request import Request as CookieRequest
 
 import httpx
 
@@ -130,8 +131,7 @@ class Visitor:
 
     def keep_pairs(self, pairs: Iterable[tuple[str, str]], url: str) -> None:
         """Take over cookies of which name and value are known, as if ``url`` had set them for all of its host."""
-        headers = [("Set-Cookie", f"{name}={value}; Path=/") for name, value in pairs]
-        self._jar.extract_cookies(httpx.Response(200, headers=headers, request=httpx.Request("GET", url)))
+        self._set((f"{name}={value}; Path=/" for name, value in pairs), url)
 
     def forget(self, cookie: Cookie) -> None:
         """Drop a cookie, if it is there."""
@@ -200,19 +200,22 @@ class Visitor:
         answer = self._recorder.send(
             method, url, actor=self._actor, headers=headers, form=None if choice is None else choice.pairs
         )
-        for header in answer.headers("set-cookie"):
+        if set_cookies := answer.headers("set-cookie"):
+            self._set(set_cookies, url)
+        for header in set_cookies:
             name, _, value = header.partition(";")[0].partition("=")
             if value.strip():
                 self.set_cookies[name.strip()] = header
-        request = httpx.Request(method, url)
-        received = list(answer.exchange.response_headers)
-        self._jar.extract_cookies(httpx.Response(answer.status, headers=received, request=request))
         return answer
 
+    def _set(self, cookies: Iterable[str], url: str) -> None:
+        headers = [("Set-Cookie", cookie) for cookie in cookies]
+        self._jar.extract_cookies(httpx.Response(200, headers=headers, request=httpx.Request("GET", url)))
+
     def _cookie_header(self, url: str) -> str:
-        request = httpx.Request("GET", url)
-        self._jar.set_cookie_header(request)
-        return "; ".join(request.headers.get_list("cookie"))
+        request = CookieRequest(url)  # noqa: S310 - nothing is sent with it
+        self._jar.jar.add_cookie_header(request)
+        return request.get_header("Cookie", "")
 
     # -- signing in --------------------------------------------------------------------------------------------------
 
