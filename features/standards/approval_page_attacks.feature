@@ -10,17 +10,13 @@ Feature: Nobody but the owner decides, and the pages carry nothing that others w
   Rule: A decision needs the form of this session (RFC 6749 §10.12)
 
     @UIX-17 @negative
-    Scenario Outline: Sent with <token>, the owner's form decides nothing
+    Scenario: Without the form token of the session, the owner's form decides nothing
       Given an MCP device authorization
       And the owner has its decision page open, and so has another session of the owner
-      When approval and denial are sent in the owner's session with <token>
+      When approval and denial are sent in the owner's session with no form token
+      And approval and denial are sent in the owner's session with a wrong form token
+      And approval and denial are sent in the owner's session with another session's form token
       Then the request is still pending, and the owner can still decide it on the page
-
-      Examples:
-        | token                        |
-        | no form token                |
-        | a wrong form token           |
-        | another session's form token |
 
     @UIX-26 @negative
     Scenario: Another session of the owner cannot finish what this one began
@@ -32,30 +28,22 @@ Feature: Nobody but the owner decides, and the pages carry nothing that others w
   Rule: No other origin decides (RFC 9700 §4.7)
 
     @UIX-17 @negative
-    Scenario Outline: Posted by another origin as <kind>, a decision is none
+    Scenario: Posted by another origin, in whatever encoding, a decision is none
       Given an MCP device authorization
       And the owner has its decision page open, and so has another session of the owner
-      When pages of other origins in the owner's browser post approval and denial as <kind>
+      When pages of other origins in the owner's browser post approval and denial as a form
+      And pages of other origins in the owner's browser post approval and denial as a multipart form
+      And pages of other origins in the owner's browser post approval and denial as a plain-text form
       Then the request is still pending, and the owner can still decide it on the page
-
-      Examples:
-        | kind              |
-        | a form            |
-        | a multipart form  |
-        | a plain-text form |
 
     @UIX-18 @negative
-    Scenario Outline: Sent by another origin's script as <kind>, a decision is none
+    Scenario: Sent by another origin's script, whatever it calls its JSON, a decision is none
       Given an MCP device authorization
       And the owner has its decision page open, and so has another session of the owner
-      When scripts of other origins in the owner's browser send approval and denial as <kind>
+      When scripts of other origins in the owner's browser send approval and denial as JSON
+      And scripts of other origins in the owner's browser send approval and denial as JSON that bears no content type
+      And scripts of other origins in the owner's browser send approval and denial as JSON that calls itself plain text
       Then the request is still pending, and the owner can still decide it on the page
-
-      Examples:
-        | kind                              |
-        | JSON                              |
-        | JSON that bears no content type   |
-        | JSON that calls itself plain text |
 
   Rule: No other origin shows the pages (RFC 9700 §4.16, RFC 6749 §10.13)
 

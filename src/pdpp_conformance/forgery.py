@@ -145,7 +145,7 @@ def post_from_other_origins(run: Run, besieged: Besieged, kind: str) -> None:
         for site, base in origin.sites(besieged.approve.url).items():
             with foreign_forms(session, tab, f"{base}/forms") as forms:
                 for number, (action, _) in enumerate(forgeries):
-                    besieged.tried.append(f"{action} {site}: {forms.send(number)}")
+                    besieged.tried.append(f"{action} {site}, as {kind}: {forms.send(number)}")
 
 
 def script_from_other_origins(run: Run, besieged: Besieged, kind: str) -> None:
@@ -158,7 +158,7 @@ def script_from_other_origins(run: Run, besieged: Besieged, kind: str) -> None:
             session.goto(tab, f"{base}/script")
             for action, request in _forgeries(besieged):
                 answered = tab.evaluate(_FETCH % _SCRIPTS[kind], [request.url, request.as_json()])
-                besieged.tried.append(f"{action} {site}: {answered}")
+                besieged.tried.append(f"{action} {site}, as {kind}: {answered}")
 
 
 def _both(besieged: Besieged) -> Sequence[tuple[Action, DecisionRequest]]:
