@@ -17,7 +17,7 @@ from pdpp_reference.faults.fault import Declared
 from pdpp_reference.faults.traffic import Answered
 from pdpp_reference.grants.access import AccessToken, Grant
 from pdpp_reference.grants.authorization_details import AuthorizationDetail, StreamAccess
-from pdpp_reference.resource_server.bearer import BearerCheck
+from pdpp_reference.resource_server.bearer import BearerCheck, Protected
 from pdpp_reference.sample_data import load_catalogue
 from pdpp_reference.sources import SourceCatalogue
 
@@ -181,6 +181,29 @@ def owner_error_tells_records(answer: Answered) -> None:
 
 def _some_records() -> str:
     return json.dumps([list(stream.records[:20]) for source in load_catalogue().sources for stream in source.streams])
+
+
+class _RevokedIsForbidden(BearerCheck):
+    def __init__(self, parts: Collaborators) -> None:
+        super().__init__(parts.settings, parts.access_tokens)
+        self._parts = parts
+
+    def active_token(self, headers: Headers, protected: Protected) -> AccessToken:
+        with self._parts.store.transaction() as connection:
+            token = self._parts.tokens.find(connection, bearer_of(headers))
+        if token is not None and token.kind == "client" and token.revoked_at is not None:
+            raise RestError("token_revoked", "the access token was revoked", status=403)
+        return super().active_token(headers, protected)
+
+
+@declared.replacing(
+    "A revoked token gets 403, and a code of its own making.",
+    "PRO-14",
+    "RSC-08",
+    why="Neither the status of the refusal nor what it calls itself is that of a token that is not active.",
+)
+def revoked_is_forbidden(parts: Collaborators) -> None:
+    parts.bearer_check = _RevokedIsForbidden(parts)
 
 
 class _OwnerTriedOnceIsDead(BearerCheck):
