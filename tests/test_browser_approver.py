@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from pdpp_conformance.approver.browser import BrowserApprover
 from pdpp_conformance.approver.pictures import Pictures
+from pdpp_conformance.approver.sessions import IDLE_MS
 from pdpp_conformance.exchange import Recorder
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.target import ApproverWords
@@ -148,3 +150,48 @@ def test_a_form_that_a_script_makes_is_sent_by_the_browser(recorder: Recorder, t
         for _ in range(2):
             approver.approve(device(pages))
         assert pages.decided == ["in the browser"] * 2
+
+
+_DECIDED = "document.body.innerHTML = '<h1>Decided</h1>'"
+PRESSES = {
+    "another page": "<form method=post action=/decided><button>Approve</button></form>",
+    "another page, after a while": "<form method=post action=/later><button>Approve</button></form>",
+    "this page, changed": f'<button onclick="{_DECIDED}">Approve</button>',
+    "this page, changed after a while": "<button onclick=\"fetch('/later', {method: 'POST'})"
+    f'.then(() => {_DECIDED})">Approve</button>',
+    "a frame in this page": f"<button onclick=\"{_DECIDED} + '<iframe src=/decided></iframe>'\">Approve</button>",
+}
+"""Buttons, by what a press of them leads to."""
+
+
+class PagesToPress(LocalServer):
+    """Has a button to approve with, and one to deny with that does nothing."""
+
+    def __init__(self, button: str) -> None:
+        self._button = button
+        super().__init__(self._page)
+
+    def _page(self, passing: Passing) -> Reply:
+        path = passing.path.partition("?")[0]
+        if path == "/later":
+            time.sleep(IDLE_MS / 1000 + 0.5)
+        body = f"<h1>A device asks</h1>{self._button}<button>Deny</button>" if path == "/device" else "<h1>Decided</h1>"
+        markup = f"<!doctype html><title>A deployment</title>{body}"
+        return Reply(200, (("Content-Type", "text/html; charset=utf-8"),), markup.encode())
+
+
+@pytest.mark.parametrize("led_to", PRESSES)
+def test_what_a_press_leads_to_is_waited_for(recorder: Recorder, tmp_path: Path, led_to: str) -> None:
+    """Another page, a change of this one, at once or after a while: the owner reads what is there then."""
+    with PagesToPress(PRESSES[led_to]) as pages, closing(owner(recorder, pages, tmp_path)) as approver:
+        assert approver.approve(device(pages)).concluded.headings == ["Decided"]
+
+
+def test_a_press_that_leads_to_nothing(recorder: Recorder, tmp_path: Path) -> None:
+    """A button that does nothing decides nothing, which the run is told."""
+    with (
+        PagesToPress("<button>Approve</button>") as pages,
+        closing(owner(recorder, pages, tmp_path)) as approver,
+        pytest.raises(Blocked),
+    ):
+        approver.approve(device(pages))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -110,9 +111,9 @@ class BrowserSession:
         self.requests = 0
         """How many requests the browser made."""
         self._navigations = 0
-        """How many of them were for a page, or a frame in one."""
-        self._documents = 0
-        """How many documents tabs have opened."""
+        """How many of them were for a page, and not for a frame in one."""
+        self._documents: Counter[Tab] = Counter()
+        """How many documents each tab has opened."""
         self.requested: list[Requested] = []
         """What the browser asked for: the latest ``MOST_REMEMBERED_REQUESTS``."""
 
@@ -191,7 +192,7 @@ class BrowserSession:
         self.recorder.politeness.check(tab.url)
         try:
             tab.evaluate(_REMEMBER_PAGE)
-            before, navigations, documents = self.requests, self._navigations, self._documents
+            before, navigations, documents = self.requests, self._navigations, self._documents[tab]
             act()
             changed = self._opens(tab, navigations, documents) or self._changes(tab, IDLE_MS)
             if not changed and self.requests > before:
@@ -269,7 +270,7 @@ class BrowserSession:
             navigations, documents: how many there were before.
         """
         began = time.monotonic()
-        while self._documents == documents:
+        while self._documents[tab] == documents:
             within_ms = IDLE_MS if self._navigations > navigations else _NAVIGATES_WITHIN_MS
             if time.monotonic() - began > within_ms / 1000:
                 return False
@@ -286,16 +287,23 @@ class BrowserSession:
     def _note_response(self, response: Response) -> None:
         self._responses.append(response)
 
-    def _note_document(self, _tab: Tab) -> None:
-        self._documents += 1
+    def _note_document(self, tab: Tab) -> None:
+        self._documents[tab] += 1
 
     def _note_request(self, request: Request) -> None:
         self.requested.append(Requested(request.url, request.headers.get("referer")))
         self.requests += 1
-        self._navigations += request.is_navigation_request()
+        self._navigations += _is_for_page(request)
         if origin_of(request.url) in self.recorder.origins:
             self.recorder.politeness.count()
         del self.requested[:-MOST_REMEMBERED_REQUESTS]
+
+
+def _is_for_page(request: Request) -> bool:
+    try:
+        return request.is_navigation_request() and request.frame.parent_frame is None
+    except Error:
+        return True  # of a page so new that it has no frame yet
 
 
 def _is_page_of(response: Response, tab: Tab) -> bool:

@@ -7,6 +7,6 @@ Of a flow, `flow_model` knows what is true after each of the `acts`; `machine` d
 `paths`; the `parties` do them, `properties` say what must hold whatever the order, and `flows` puts them together.
 
 `case` keeps what broke a rule, `replay` tries it again. `job` does all of it in processes of its own, beside the
-scenarios (`process` starts one, `worker` is what it runs, `assignment` passes between them); `verdicts` and
-`flow_verdicts` judge what came of it, in the `words` of the scenarios.
+scenarios (`process` starts one, `standby` before it is known what for; `worker` is what it runs, `assignment` passes
+between them); `verdicts` and `flow_verdicts` judge what came of it, in the `words` of the scenarios.
 """
