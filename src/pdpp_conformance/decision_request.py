@@ -16,15 +16,14 @@ from playwright.sync_api import APIResponse, Error, Route
 from pdpp_conformance import drawing
 from pdpp_conformance.approver.browser import BrowserApprover
 from pdpp_conformance.approver.page_reader import first_line
-from pdpp_conformance.approver.sessions import BrowserSession
+from pdpp_conformance.approver.sessions import BrowserSession, comes_true
 from pdpp_conformance.exchange import FORM, Answer, Exchange, Recorder, origin_of
 from pdpp_conformance.oauth_client import DeviceAuthorization
 from pdpp_conformance.verdict import Blocked
 
 Action = Literal["approve", "deny"]
 
-_CATCH_SECONDS = 3.0
-_LOOK_EVERY_MS = 10
+_CATCH_MS = 3_000
 _OWN_HEADERS = ("x-",)
 """Headers that a page's script adds begin so; a CSRF token may stand in one."""
 
@@ -127,9 +126,7 @@ def catch_here(approver: BrowserApprover, action: Action) -> DecisionRequest:
     tab.route("**/*", hold_back)
     try:
         approver.control(name).click(no_wait_after=True)
-        ends = time.monotonic() + _CATCH_SECONDS
-        while not caught and time.monotonic() < ends:
-            tab.wait_for_timeout(_LOOK_EVERY_MS)
+        comes_true(tab, lambda: bool(caught), _CATCH_MS)
     except Error as error:
         raise Blocked(
             f"the button to {action} with cannot be pressed: {first_line(error)}", unblock="a button that works"

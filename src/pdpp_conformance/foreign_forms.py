@@ -13,13 +13,12 @@ from playwright.sync_api import Error
 from playwright.sync_api import Page as Tab
 
 from pdpp_conformance.approver.page_reader import first_line
-from pdpp_conformance.approver.sessions import STEP_TIMEOUT_MS, BrowserSession
+from pdpp_conformance.approver.sessions import STEP_TIMEOUT_MS, BrowserSession, comes_true
 from pdpp_conformance.decision_request import DecisionRequest
 from pdpp_conformance.exchange import Exchange
 from pdpp_conformance.verdict import Blocked
 
 _SEND = "number => HTMLFormElement.prototype.submit.call(document.forms[number])"
-_LOOK_EVERY_MS = 5
 _NO_ANSWER = "no answer for the browser"
 
 
@@ -56,11 +55,9 @@ class ForeignForms:
     def send(self, number: int) -> str:
         """Send a form; tell how it was answered."""
         self._answers.clear()
-        ends = time.monotonic() + STEP_TIMEOUT_MS / 1000
         try:
             self._tab.evaluate(_SEND, number)
-            while not self._answers and time.monotonic() < ends:
-                self._tab.wait_for_timeout(_LOOK_EVERY_MS)
+            comes_true(self._tab, lambda: bool(self._answers), STEP_TIMEOUT_MS)
         except Error:
             return _NO_ANSWER
         return self._answers[-1] if self._answers else _NO_ANSWER

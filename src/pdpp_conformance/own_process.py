@@ -37,14 +37,21 @@ def let_go(module: str) -> None:
     """End what was held ready of a module and nobody started: its standard input ends."""
     for held in [key for key in _READY if key[0] == module]:
         process = _READY.pop(held)
-        for pipe in (process.stdin, process.stdout):
-            assert pipe is not None
-            pipe.close()
-        try:
-            process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, _END_SECONDS)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def end(process: OwnProcess, within_seconds: float) -> None:
+    """Let a process end, as its standard input does; kill it where it has not ended in time."""
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):
+        process.stdin.close()
+    try:
+        process.wait(within_seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def give_way() -> None:

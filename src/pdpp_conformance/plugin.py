@@ -256,7 +256,7 @@ class Session:
         )
 
     def _is_seen_in_browser(self, item: pytest.Item) -> bool:
-        """Whether a browser has to be looked at: that goes faster once the fuzzing leaves it both processors."""
+        """Whether a browser has to be looked at: such a scenario leaves the fuzzing none of two processors."""
         rows = item.stash[_FACTS].requirement_ids if _FACTS in item.stash else ()
         known = self._catalogue.requirements
         return any("browser" in known[row].observed for row in rows if row in known)

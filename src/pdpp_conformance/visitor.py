@@ -131,7 +131,7 @@ class Visitor:
 
     def keep_pairs(self, pairs: Iterable[tuple[str, str]], url: str) -> None:
         """Take over cookies of which name and value are known, as if ``url`` had set them for all of its host."""
-        self._set((f"{name}={value}; Path=/" for name, value in pairs), url)
+        self._take_cookies((f"{name}={value}; Path=/" for name, value in pairs), url)
 
     def forget(self, cookie: Cookie) -> None:
         """Drop a cookie, if it is there."""
@@ -201,14 +201,14 @@ class Visitor:
             method, url, actor=self._actor, headers=headers, form=None if choice is None else choice.pairs
         )
         if set_cookies := answer.headers("set-cookie"):
-            self._set(set_cookies, url)
+            self._take_cookies(set_cookies, url)
         for header in set_cookies:
             name, _, value = header.partition(";")[0].partition("=")
             if value.strip():
                 self.set_cookies[name.strip()] = header
         return answer
 
-    def _set(self, cookies: Iterable[str], url: str) -> None:
+    def _take_cookies(self, cookies: Iterable[str], url: str) -> None:
         headers = [("Set-Cookie", cookie) for cookie in cookies]
         self._jar.extract_cookies(httpx.Response(200, headers=headers, request=httpx.Request("GET", url)))
 

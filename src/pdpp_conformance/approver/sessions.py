@@ -269,13 +269,14 @@ class BrowserSession:
         Args:
             navigations, documents: how many there were before.
         """
-        began = time.monotonic()
-        while self._documents[tab] == documents:
-            within_ms = IDLE_MS if self._navigations > navigations else _NAVIGATES_WITHIN_MS
-            if time.monotonic() - began > within_ms / 1000:
-                return False
-            tab.wait_for_timeout(_LOOK_EVERY_MS)
-        return True
+
+        def is_open() -> bool:
+            return self._documents[tab] > documents
+
+        def is_asked_for() -> bool:
+            return is_open() or self._navigations > navigations
+
+        return comes_true(tab, is_asked_for, _NAVIGATES_WITHIN_MS) and comes_true(tab, is_open, IDLE_MS)
 
     def _changes(self, tab: Tab, within_ms: int) -> bool:
         try:
@@ -297,6 +298,20 @@ class BrowserSession:
         if origin_of(request.url) in self.recorder.origins:
             self.recorder.politeness.count()
         del self.requested[:-MOST_REMEMBERED_REQUESTS]
+
+
+def comes_true(tab: Tab, is_true: Callable[[], bool], within_ms: float) -> bool:
+    """Let the browser's events be taken in until one of them has made something true; tell whether one did.
+
+    Raises:
+        Error: the tab is gone.
+    """
+    ends = time.monotonic() + within_ms / 1000
+    while not is_true():
+        if time.monotonic() > ends:
+            return False
+        tab.wait_for_timeout(_LOOK_EVERY_MS)
+    return True
 
 
 def _is_for_page(request: Request) -> bool:

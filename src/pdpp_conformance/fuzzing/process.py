@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
 import threading
 import time
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from contextlib import suppress
 
 from pdpp_conformance.fuzzing.assignment import Assignment, Report, read_report
 from pdpp_conformance.fuzzing.standby import AT_BUNDLED, WORKER
-from pdpp_conformance.own_process import start_module
+from pdpp_conformance.own_process import end, start_module
 from pdpp_conformance.redaction import Redactor
 from pdpp_conformance.verdict import Blocked
 
@@ -66,15 +65,7 @@ class FuzzingProcess:
 
     def stop(self) -> None:
         """End it, however far it is; at a deployment it may clean up before."""
-        seconds = _STOP_SECONDS if self._bundled or self.is_over else _CLEANING_UP_SECONDS
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process, _STOP_SECONDS if self._bundled or self.is_over else _CLEANING_UP_SECONDS)
         self._reader.join()
         assert self._process.stdout is not None
         self._process.stdout.close()
