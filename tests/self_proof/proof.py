@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -101,6 +102,8 @@ class Proof:
         self._folder = folder
         self._tell = tell
         self._scenarios: Sequence[ScenarioFacts] = ()
+        self._fuzzed: Mapping[str, frozenset[str]] = {}
+        """What each scenario wants fuzzed."""
         self._for_browser: frozenset[str] = frozenset()
         self._conforming = _Found()
         self._parts_left = 0
@@ -127,6 +130,7 @@ class Proof:
 
     def _planned(self, scenarios: Sequence[ScenarioFacts]) -> Iterable[Plan]:
         self._scenarios = scenarios
+        self._fuzzed = {scenario.id: frozenset(wanted_of(scenario.steps)) for scenario in scenarios}
         # Which are drawn near a fault depends on which of them need a browser, and that is yet to be seen.
         scope = "features" if self._scope == "near" else self._scope
         parts = self._divided(self._wanted(self._faults.values(), scope))
@@ -197,9 +201,10 @@ class Proof:
         time, that first at which the fault lies, or the flows; then what needs a browser.
         """
         alone: dict[frozenset[str], set[str]] = {frozenset(): set()}
-        for scenario in self._scenarios:
-            if scenario.id in wanted - self._for_browser:
-                alone.setdefault(frozenset(wanted_of(scenario.steps)), set()).add(scenario.id)
+        without_browser = wanted - self._for_browser
+        for scenario, fuzzed in self._fuzzed.items():
+            if scenario in without_browser:
+                alone.setdefault(fuzzed, set()).add(scenario)
         environment = {FAULTS_VARIABLE: fault.name}
         until_red = fault.rows if self._scope in BRIEF else frozenset[str]()
         at_fault = _operations_at(fault.path)
@@ -257,8 +262,13 @@ def _lot(name: str) -> int:
 
 def _subject(scenario: ScenarioFacts) -> str:
     """Return what is run together: a feature; but the metadata documents are judged against each other."""
-    folder = Path(scenario.feature_path).parent
-    return folder.name if folder.name == "2_metadata_honesty" else scenario.feature_path
+    return _subject_at(scenario.feature_path)
+
+
+@cache
+def _subject_at(feature_path: str) -> str:
+    folder = Path(feature_path).parent
+    return folder.name if folder.name == "2_metadata_honesty" else feature_path
 
 
 def _judged(verdicts: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
