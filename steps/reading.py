@@ -6,7 +6,7 @@ from typing import Any
 
 from pytest_bdd import given, parsers, step, then, when
 
-from pdpp_conformance import granted_details, other_tools
+from pdpp_conformance import granted_details, other_tools, searching
 from pdpp_conformance import reading_checks as checks
 from pdpp_conformance.exchange import Answer
 from pdpp_conformance.judgement import Judgement
@@ -144,6 +144,26 @@ def each_tool_refuses(judge: Judgement, asked: other_tools.Asked) -> None:
 @then("none of them tells anything of the field")
 def no_tool_tells_field(judge: Judgement, narrow: checks.Narrow, asked: other_tools.Asked) -> None:
     other_tools.judge_field_untold(judge, narrow, asked)
+
+
+@when("the client searches everywhere for words of another stream", target_fixture="searched")
+def searches_for_another(run: Run, token: TokenResponse, result: ToolResult) -> searching.Searched:
+    return searching.search_for_another_stream(run, checks.reader(run, token), result)
+
+
+@when("the client searches everywhere for words of that field", target_fixture="searched")
+def searches_for_field(run: Run, narrow: checks.Narrow, result: ToolResult) -> searching.Searched:
+    return searching.search_for_left_out_field(run, narrow, result)
+
+
+@when("the client searches everywhere for a word of records outside that time", target_fixture="searched")
+def searches_outside_time(run: Run, narrow: checks.Narrow) -> searching.Searched:
+    return searching.search_outside_time(run, narrow)
+
+
+@then(parsers.re(r"the search tells nothing of (?P<what>that stream|that field|what lies outside the granted time)"))
+def search_tells_nothing(judge: Judgement, searched: searching.Searched, what: str) -> None:
+    searching.judge_nothing_told(judge, searched, what)
 
 
 @then("the schema names the field less often than to a client that was granted it")

@@ -148,6 +148,26 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
       Then none of them tells anything of the field
 
     @PRO-05 @negative
+    Scenario: A search everywhere finds nothing of another stream
+      Given a client token for one stream
+      And the client reads the granted stream
+      When the client searches everywhere for words of another stream
+      Then the search tells nothing of that stream
+
+    @PRO-05 @negative
+    Scenario: A search everywhere finds nothing of a field that was left out
+      Given a client token for one stream with one of its fields left out
+      And the client reads the granted stream
+      When the client searches everywhere for words of that field
+      Then the search tells nothing of that field
+
+    @PRO-05 @negative
+    Scenario: A search everywhere finds nothing outside the granted time
+      Given a client token for one stream within part of its time
+      When the client searches everywhere for a word of records outside that time
+      Then the search tells nothing of what lies outside the granted time
+
+    @PRO-05 @negative
     Scenario: A count tells nothing of what lies outside the granted time
       Given a client token for one stream within part of its time
       Then counting the stream counts the granted records alone

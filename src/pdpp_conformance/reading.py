@@ -171,14 +171,15 @@ def times_of(records: Sequence[Record], time_field: str | None) -> list[datetime
             moment
             for record in records
             for leaf, value in leaves(record)
-            if leaf == name and (moment := _moment(value))
+            if leaf == name and (moment := moment_of(value))
         ]
         if records and len(times) == len(records):
             return times
     raise Blocked("no field of the granted stream holds the time of every record", unblock="a stream with a time field")
 
 
-def _moment(value: Any) -> datetime | None:
+def moment_of(value: Any) -> datetime | None:
+    """Return the time that a text tells with its zone; ``None`` for any other value."""
     if not isinstance(value, str):
         return None
     try:

@@ -18,6 +18,7 @@ from pdpp_reference.faults.traffic import Answered
 from pdpp_reference.grants.access import AccessToken, Grant
 from pdpp_reference.grants.authorization_details import AuthorizationDetail, StreamAccess
 from pdpp_reference.resource_server.bearer import BearerCheck, Protected
+from pdpp_reference.resource_server.records import MAX_LIMIT, View
 from pdpp_reference.sample_data import load_catalogue
 from pdpp_reference.sources import SourceCatalogue
 
@@ -511,6 +512,33 @@ def single_field_not_enforced(answer: Answered) -> None:
         field = json.loads(answer.request_body)["params"]["arguments"]["field"]
         records = [record for source in load_catalogue().sources for s in source.streams for record in s.records]
         _tell_instead(answer, {"values": [record[field] for record in records if field in record]})
+
+
+def _looked_everywhere_for(answer: Answered) -> str | None:
+    """Return what a search looked for, if it was told no streams to look in."""
+    try:
+        arguments = json.loads(answer.request_body)["params"]["arguments"]
+        everywhere = _called(answer) == "search" and not arguments.get("streams")
+        return str(arguments["query"]) if everywhere else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+@declared.altering(MCP, "A search that is told no streams looks in all that there are.", "PRO-05")
+def search_not_enforced(answer: Answered) -> None:
+    sought = _looked_everywhere_for(answer)
+    if sought is not None:
+        _tell_instead(answer, View.of_owner(load_catalogue()).search(sought))
+
+
+@declared.altering(MCP, "A search also counts what it found outside the grant, of which it shows nothing.", "PRO-05")
+def search_counts_everything(answer: Answered) -> None:
+    sought = _looked_everywhere_for(answer)
+    result = answer.members.get("result")
+    if sought is not None and isinstance(result, dict) and "matches" in (result.get("structuredContent") or {}):
+        found = View.of_owner(load_catalogue()).search(sought, limit=MAX_LIMIT)["matches"]
+        shown = result["structuredContent"]["matches"]
+        _tell_instead(answer, {"matches": [*shown, *({"withheld": True} for _ in found[len(shown) :])]})
 
 
 @declared.altering(MCP, "A count counts what lies outside the granted time, too.", "PRO-05")
