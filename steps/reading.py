@@ -136,6 +136,16 @@ def asks_for_field(narrow: checks.Narrow, result: ToolResult) -> other_tools.Ask
     return other_tools.ask_for_left_out_field(narrow, result)
 
 
+@when("the client asks for a record of another stream by its identifier", target_fixture="fetched")
+def asks_for_foreign_record(run: Run, token: TokenResponse, result: ToolResult) -> other_tools.Fetched:
+    return other_tools.ask_for_foreign_record(run, checks.reader(run, token), result)
+
+
+@then("nothing of that record is told")
+def foreign_record_untold(judge: Judgement, fetched: other_tools.Fetched) -> None:
+    other_tools.judge_foreign_record_untold(judge, fetched)
+
+
 @then("each of them refuses")
 def each_tool_refuses(judge: Judgement, asked: other_tools.Asked) -> None:
     other_tools.judge_all_refuse(judge, asked)

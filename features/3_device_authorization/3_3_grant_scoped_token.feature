@@ -141,6 +141,13 @@ Feature: An approved MCP request redeems to a client token, bound to the grant a
       Then each of them refuses
 
     @PRO-05 @negative
+    Scenario: A record of another stream cannot be had by its identifier
+      Given a client token for one stream
+      And the client reads the granted stream
+      When the client asks for a record of another stream by its identifier
+      Then nothing of that record is told
+
+    @PRO-05 @negative
     Scenario: No other tool tells a field that was left out
       Given a client token for one stream with one of its fields left out
       And the client reads the granted stream

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.mcp_client import ToolResult
 from pdpp_conformance.oauth_client import TokenResponse
 from pdpp_conformance.reading import Reader, Record, distinctive_values, leaves, records_of, told
-from pdpp_conformance.reading_checks import Narrow, another_stream, reader
+from pdpp_conformance.reading_checks import Narrow, another_stream, read_another, reader
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Blocked, NotApplicable
 
@@ -61,6 +62,45 @@ def ask_for_left_out_field(narrow: Narrow, read: ToolResult) -> Asked:
     )
 
 
+@dataclass(frozen=True)
+class Fetched:
+    """What came of asking for a record of another stream by its identifier, and the texts that stand in it alone."""
+
+    asked: Asked
+    texts: frozenset[str]
+
+
+def ask_for_foreign_record(run: Run, narrow: Reader, read: ToolResult) -> Fetched:
+    """Ask for a record of another stream by its identifier, as if it belonged to the granted one.
+
+    Raises:
+        Blocked: the other stream cannot be read under a grant of its own either.
+        NotApplicable: none of the tools answers for a record of the granted stream, or the other one has no text that
+            would be recognized.
+    """
+    _, _, another = read_another(run)
+    granted, own, foreign = run.offer().first_stream()[1].name, _first_record(read), _first_record(another)
+    visible = {value for _, value in leaves(read.structured) if isinstance(value, str)}
+    texts = distinctive_values([foreign]) - visible - {_identifier(foreign)}
+    if not texts:
+        raise NotApplicable("no text of another stream's record would be recognized")
+
+    def asking_for(record: Record) -> Mapping[str, Any]:
+        return {"stream": granted, "record": _identifier(record), "field": _field_of(record)}
+
+    asking = (asking_for(own), asking_for(foreign))
+    found = _asked(narrow, {"fetch": asking, "read_record_field": asking}, needed="record")
+    return Fetched(found, frozenset(texts))
+
+
+def judge_foreign_record_untold(judge: Judgement, fetched: Fetched) -> None:
+    """No tool tells a text of that record."""
+    judge.note(f"asked: {', '.join(fetched.asked)}")
+    for tool, result in fetched.asked.items():
+        leaked = told(result.everything, set(fetched.texts))
+        judge.that(not leaked, f"{tool} to tell nothing of another stream's record", f"texts of it told: {len(leaked)}")
+
+
 def count(reader: Reader, stream: str) -> int:
     """Count the records of a stream with ``aggregate``.
 
@@ -104,12 +144,14 @@ def judge_counts(judge: Judgement, run: Run, narrow: Narrow) -> None:
     judge.that(0 < within < whole, f"fewer than all {whole} records counted", f"{within} counted")
 
 
-def _asked(reader: Reader, asking: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Asked:
+def _asked(
+    reader: Reader, asking: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]], *, needed: str = "stream"
+) -> Asked:
     """Ask each tool for what was granted, and those that answer for what was not."""
     found: dict[str, ToolResult] = {}
     for tool, (granted, beyond) in asking.items():
-        control = reader.arguments(tool, granted, needed="stream")
-        arguments = reader.arguments(tool, beyond, needed="stream")
+        control = reader.arguments(tool, granted, needed=needed)
+        arguments = reader.arguments(tool, beyond, needed=needed)
         if control is not None and arguments is not None and not reader.session.call(tool, control).is_error:
             found[tool] = reader.session.call(tool, arguments)
     if not found:

@@ -80,6 +80,22 @@ def another_stream(run: Run, *granted: str) -> str:
     return names[0]
 
 
+def read_another(run: Run) -> tuple[str, Reader, ToolResult]:
+    """Read a stream that was not granted under a grant of its own; return its name and who read it, too.
+
+    Raises:
+        Blocked: it cannot be.
+    """
+    name = another_stream(run)
+    source = next(one for one in run.offer().sources if name in [stream.name for stream in one.streams])
+    try:
+        token = run.shared_token("another stream", lambda: [run.offer().entry(source, [{"name": name}])])
+        wide = reader(run, token)
+        return name, wide, wide.query(name)
+    except Unmet as why:
+        raise Blocked(f"{name} cannot be granted: {why}", unblock="a second stream that a client is granted") from None
+
+
 def stream_beyond_package(run: Run) -> str:
     """Return the name of a stream that exists and is in none of a package's grants.
 

@@ -18,9 +18,9 @@ from pdpp_conformance import drawing
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.mcp_client import ToolResult
 from pdpp_conformance.reading import Reader, Record, distinctive_values, leaves, moment_of, records_of, times_of, told
-from pdpp_conformance.reading_checks import Narrow, another_stream, reader
+from pdpp_conformance.reading_checks import Narrow, read_another, reader
 from pdpp_conformance.run import Run
-from pdpp_conformance.verdict import Blocked, NotApplicable, Unmet
+from pdpp_conformance.verdict import NotApplicable
 
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _WORDS_TRIED = 6
@@ -64,18 +64,12 @@ def search_for_another_stream(run: Run, narrow: Reader, read: ToolResult) -> Sea
         Blocked: that stream cannot be read under a grant of its own either.
         NotApplicable: nothing to look for, or no tool that looks everywhere.
     """
-    name = another_stream(run)
-    source = next(one for one in run.offer().sources if name in [stream.name for stream in one.streams])
-    try:
-        wide = reader(run, run.shared_token("another stream", lambda: [run.offer().entry(source, [{"name": name}])]))
-        records = records_of(wide.query(name))
-    except Unmet as why:
-        raise Blocked(f"{name} cannot be granted: {why}", unblock="a second stream that a client is granted") from None
+    name, wide, another = read_another(run)
 
     def beyond(member: str, value: Any) -> bool:
         return member in _NAMES_A_STREAM and value == name
 
-    return look_everywhere(wide, narrow, read, records, beyond)
+    return look_everywhere(wide, narrow, read, records_of(another), beyond)
 
 
 def search_for_left_out_field(run: Run, narrow: Narrow, read: ToolResult) -> Searched:

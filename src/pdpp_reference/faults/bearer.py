@@ -514,6 +514,22 @@ def single_field_not_enforced(answer: Answered) -> None:
         _tell_instead(answer, {"values": [record[field] for record in records if field in record]})
 
 
+_READ: dict[str, dict[str, object]] = {}
+"""What was read by anybody, by the identifier of the record: the cache of the fault below."""
+
+
+@declared.altering(MCP, "A record is fetched from a cache that all clients share, by its identifier alone.", "PRO-05")
+def fetches_from_shared_cache(answer: Answered) -> None:
+    result = answer.members.get("result")
+    told = (result.get("structuredContent") or {}) if isinstance(result, dict) else {}
+    if _called(answer) == "query_records":
+        _READ.update({record["_id"]: record for record in told.get("records", ())})
+    elif _called(answer) == "fetch":
+        asked_for = json.loads(answer.request_body)["params"]["arguments"].get("record_id")
+        if asked_for in _READ:
+            _tell_instead(answer, {"record": _READ[asked_for]})
+
+
 def _looked_everywhere_for(answer: Answered) -> str | None:
     """Return what a search looked for, if it was told no streams to look in."""
     try:
