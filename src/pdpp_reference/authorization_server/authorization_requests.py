@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, Select, Update, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pdpp_reference.clock import Clock
@@ -105,10 +105,23 @@ class AuthorizationRequest:
 
 
 class AuthorizationRequests:
-    """The state table, read and changed within the caller's transaction."""
+    """The state table, read and changed within the caller's transaction.
+
+    What nearly every request asks the database is written once: putting a statement together takes longer than SQLite
+    takes to answer it.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        columns = authorization_requests.c
+        self._by_id = select(authorization_requests).where(columns.id == bindparam("wanted"))
+        self._by_credential = {
+            column: select(authorization_requests).where(
+                columns.flow == bindparam("wanted_flow"), columns[column] == bindparam("wanted")
+            )
+            for column in ("device_code_digest", "user_code_digest", "request_uri_digest", "code_digest")
+        }
+        self._firing = {event: _firing(event) for event in Event}
 
     def stage(
         self,
@@ -139,21 +152,22 @@ class AuthorizationRequests:
         try:
             with connection.begin_nested():
                 connection.execute(
-                    insert(authorization_requests).values(
-                        id=request_id,
-                        flow=flow,
-                        request_kind=request_kind,
-                        token_kind=TOKEN_KIND_OF[request_kind],
-                        client_id=client_id,
-                        state=State.PENDING.value,
-                        resource=resource,
-                        authorization_details=None
+                    insert(authorization_requests),
+                    {
+                        "id": request_id,
+                        "flow": flow,
+                        "request_kind": request_kind,
+                        "token_kind": TOKEN_KIND_OF[request_kind],
+                        "client_id": client_id,
+                        "state": State.PENDING.value,
+                        "resource": resource,
+                        "authorization_details": None
                         if authorization_details is None
                         else details_to_text(authorization_details),
-                        created_at=now,
-                        expires_at=now + lifetime,
+                        "created_at": now,
+                        "expires_at": now + lifetime,
                         **transport,
-                    )
+                    },
                 )
         except IntegrityError:
             known = connection.execute(select(clients.c.client_id).where(clients.c.client_id == client_id))
@@ -180,23 +194,14 @@ class AuthorizationRequests:
 
     def by_id(self, connection: Connection, request_id: str) -> AuthorizationRequest | None:
         """Find a request by its public id."""
-        return self._read(connection, authorization_requests.c.id == request_id)
+        return self._read(connection, self._by_id, {"wanted": request_id})
 
     def fire(self, connection: Connection, request_id: str, event: Event, **values: Any) -> bool:
         """Let ``event`` happen to a request; return whether it did.
 
         It happens only from a state that has the transition, and only on the right side of the request's expiry.
         """
-        now = self._clock.now()
-        columns = authorization_requests.c
-        sources = [state.value for state, fired in TRANSITIONS if fired is event]
-        (target,) = {reached for (_, fired), reached in TRANSITIONS.items() if fired is event}
-        in_time = columns.expires_at <= now if event is Event.EXPIRE else columns.expires_at > now
-        changed = connection.execute(
-            update(authorization_requests)
-            .where(columns.id == request_id, columns.state.in_(sources), in_time)
-            .values(state=target.value, **values)
-        )
+        changed = connection.execute(self._firing[event], {"wanted": request_id, "now": self._clock.now(), **values})
         return changed.rowcount == 1
 
     def note_poll(self, connection: Connection, request: AuthorizationRequest, *, slow_down_by: int) -> bool:
@@ -218,17 +223,32 @@ class AuthorizationRequests:
         return changed.rowcount == 1
 
     def _find(self, connection: Connection, flow: Flow, column: str, credential: str) -> AuthorizationRequest | None:
-        columns = authorization_requests.c
-        return self._read(connection, columns.flow == flow, columns[column] == digest(credential))
+        wanted = {"wanted_flow": flow, "wanted": digest(credential)}
+        return self._read(connection, self._by_credential[column], wanted)
 
-    def _read(self, connection: Connection, *conditions: Any) -> AuthorizationRequest | None:
-        statement = select(authorization_requests).where(*conditions)
-        row = connection.execute(statement).one_or_none()
+    def _read(
+        self, connection: Connection, statement: Select[Any], wanted: Mapping[str, object]
+    ) -> AuthorizationRequest | None:
+        row = connection.execute(statement, wanted).one_or_none()
         if row is not None and row.expires_at <= self._clock.now():
             # Read again even where nothing was fired: another request may have been faster.
             self.fire(connection, row.id, Event.EXPIRE)
-            row = connection.execute(statement).one_or_none()
+            row = connection.execute(statement, wanted).one_or_none()
         return None if row is None else _to_request(row)
+
+
+def _firing(event: Event) -> Update:
+    """Return the conditional UPDATE that lets an event happen: to the request ``wanted``, at the time ``now``."""
+    columns = authorization_requests.c
+    sources = [state.value for state, fired in TRANSITIONS if fired is event]
+    (target,) = {reached for (_, fired), reached in TRANSITIONS.items() if fired is event}
+    now: BindParameter[float] = bindparam("now")
+    in_time = columns.expires_at <= now if event is Event.EXPIRE else columns.expires_at > now
+    return (
+        update(authorization_requests)
+        .where(columns.id == bindparam("wanted"), columns.state.in_(sources), in_time)
+        .values(state=target.value)
+    )
 
 
 def _to_request(row: Row[Any]) -> AuthorizationRequest:

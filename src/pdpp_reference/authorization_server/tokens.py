@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pdpp_reference.authorization_server.authorization_requests import AuthorizationRequest
 from pdpp_reference.authorization_server.clients import Client
@@ -47,6 +47,7 @@ class Tokens:
         self._settings = settings
         self._clock = clock
         self._grants = grants
+        self._by_digest = select(tokens).where(tokens.c.digest == bindparam("wanted"))
 
     def issue(
         self, connection: Connection, request: AuthorizationRequest, client: Client, grants: Sequence[Grant]
@@ -92,7 +93,7 @@ class Tokens:
 
     def find(self, connection: Connection, token: str) -> IssuedToken | None:
         """Find a token of either use, whatever its state."""
-        row = connection.execute(select(tokens).where(tokens.c.digest == digest(token))).one_or_none()
+        row = connection.execute(self._by_digest, {"wanted": digest(token)}).one_or_none()
         return None if row is None else IssuedToken(**row._mapping)
 
     def is_active(self, connection: Connection, token: IssuedToken) -> bool:
@@ -156,7 +157,7 @@ class Tokens:
         token = new_credential()
         now = self._clock.now()
         connection.execute(
-            insert(tokens).values(digest=digest(token), use=use, issued_at=now, expires_at=now + lifetime, **row)
+            insert(tokens), {"digest": digest(token), "use": use, "issued_at": now, "expires_at": now + lifetime, **row}
         )
         return token
 

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
 
 from pdpp_reference.app import Collaborators
 from pdpp_reference.authorization_server.authorization_requests import (
@@ -94,8 +94,10 @@ class _KindInMemory(AuthorizationRequests):
             self._mcp.add(request_id)
         return request_id
 
-    def _read(self, connection: Connection, *conditions: Any) -> AuthorizationRequest | None:
-        request = super()._read(connection, *conditions)
+    def _read(
+        self, connection: Connection, statement: Select[Any], wanted: Mapping[str, object]
+    ) -> AuthorizationRequest | None:
+        request = super()._read(connection, statement, wanted)
         if request is None or request.id not in self._mcp:
             return request
         return replace(request, request_kind="grant_scoped_mcp", token_kind="client")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from pdpp_reference.clock import Clock
 from pdpp_reference.grants.access import Grant
@@ -19,6 +19,12 @@ class Grants:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._in_force = {
+            column: select(grants)
+            .where(grants.c[column] == bindparam("wanted"), grants.c.revoked_at.is_(None))
+            .order_by(grants.c.id)
+            for column in ("id", "package_id")
+        }
 
     def create(
         self,
@@ -47,29 +53,27 @@ class Grants:
         )
         for grant in made:
             connection.execute(
-                insert(grants).values(
-                    id=grant.id,
-                    package_id=package_id,
-                    client_id=client_id,
-                    subject_id=subject_id,
-                    request_id=request_id,
-                    detail=details_to_text([grant.detail]),
-                    resource=resource,
-                    created_at=grant.created_at,
-                )
+                insert(grants),
+                {
+                    "id": grant.id,
+                    "package_id": package_id,
+                    "client_id": client_id,
+                    "subject_id": subject_id,
+                    "request_id": request_id,
+                    "detail": details_to_text([grant.detail]),
+                    "resource": resource,
+                    "created_at": grant.created_at,
+                },
             )
         return made
 
     def of_token(self, connection: Connection, *, grant_id: str | None, package_id: str | None) -> tuple[Grant, ...]:
         """Return the grants in force behind a token that names one grant or one package; empty where none is."""
-        if package_id is not None:
-            which = grants.c.package_id == package_id
-        elif grant_id is not None:
-            which = grants.c.id == grant_id
-        else:
+        wanted = package_id if package_id is not None else grant_id
+        if wanted is None:
             return ()
-        rows = connection.execute(select(grants).where(which, grants.c.revoked_at.is_(None)).order_by(grants.c.id))
-        return tuple(_to_grant(row) for row in rows)
+        column = "id" if package_id is None else "package_id"
+        return tuple(_to_grant(row) for row in connection.execute(self._in_force[column], {"wanted": wanted}))
 
     def of_owner(self, connection: Connection, subject_id: str) -> tuple[Grant, ...]:
         """Return every grant the owner ever gave, newest first."""
