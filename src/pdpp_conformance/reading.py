@@ -163,6 +163,15 @@ def times_of(records: Sequence[Record], time_field: str | None) -> list[datetime
     Raises:
         Blocked: there is no such field.
     """
+    return times_by_field(records, time_field)[1]
+
+
+def times_by_field(records: Sequence[Record], time_field: str | None) -> tuple[str, list[datetime]]:
+    """Return the field that holds the records' times, and the times.
+
+    Raises:
+        Blocked: there is no such field.
+    """
     names = (
         [time_field] if time_field else list(dict.fromkeys(name for name, _ in leaves(records[0]))) if records else []
     )
@@ -174,7 +183,7 @@ def times_of(records: Sequence[Record], time_field: str | None) -> list[datetime
             if leaf == name and (moment := moment_of(value))
         ]
         if records and len(times) == len(records):
-            return times
+            return name, times
     raise Blocked("no field of the granted stream holds the time of every record", unblock="a stream with a time field")
 
 

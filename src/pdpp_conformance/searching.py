@@ -17,7 +17,16 @@ from typing import Any
 from pdpp_conformance import drawing
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.mcp_client import ToolResult
-from pdpp_conformance.reading import Reader, Record, distinctive_values, leaves, moment_of, records_of, times_of, told
+from pdpp_conformance.reading import (
+    Reader,
+    Record,
+    distinctive_values,
+    leaves,
+    moment_of,
+    records_of,
+    times_by_field,
+    told,
+)
 from pdpp_conformance.reading_checks import Narrow, read_another, reader
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import NotApplicable
@@ -91,12 +100,11 @@ def search_outside_time(run: Run, narrow: Narrow) -> Searched:
     Raises:
         NotApplicable: nothing to look for, or no tool that looks everywhere.
     """
-    field, times = narrow.time_field, times_of(narrow.everything, narrow.time_field)
+    field, times = times_by_field(narrow.everything, narrow.time_field)
     outside = [one for one, moment in zip(narrow.everything, times, strict=True) if _is_outside(narrow, moment)]
-    names = {field} if field else {name for name, value in leaves(outside) if moment_of(value) is not None}
 
     def beyond(member: str, value: Any) -> bool:
-        moment = moment_of(value) if member in names else None
+        moment = moment_of(value) if member == field else None
         return moment is not None and _is_outside(narrow, moment)
 
     wide = reader(run, run.client_token())
