@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, cast
 
 import pytest
@@ -14,7 +15,7 @@ from pdpp_conformance.reading import Reader
 from pdpp_conformance.searching import judge_nothing_told, look_everywhere
 from pdpp_conformance.verdict import NotApplicable, Unmet
 
-GRANTED = [{"title": "Walking the harbour wall"}, {"title": "A letter from Lisbon"}]
+GRANTED = [{"title": "The road from Bergama"}, {"title": "A letter from Lisbon"}]
 HIDDEN = [{"place": "Bergamo, upper town"}, {"place": "Lisbon, second floor"}]
 
 Finds = Callable[[str], Sequence[Mapping[str, Any]]]
@@ -54,6 +55,15 @@ def nearest(records: Sequence[Mapping[str, Any]]) -> Finds:
     return lambda word: sorted(records, key=lambda one: -len(set(word) & set("".join(one.values()))))[:2]
 
 
+def resembling(records: Sequence[Mapping[str, Any]]) -> Finds:
+    """Finds words that are spelt alike, and nothing else."""
+
+    def finds(word: str) -> list[Mapping[str, Any]]:
+        return [one for one in records if get_close_matches(word, " ".join(one.values()).replace(",", "").split())]
+
+    return finds
+
+
 def counting(records: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]]) -> Finds:
     """Finds in all records, and shows what may be shown."""
     return lambda word: [one if one in shown else {"withheld": True} for one in containing(records)(word)]
@@ -68,7 +78,7 @@ def judged(wide: Reader, narrow: Reader, *, goes_on: bool = False) -> None:
 EVERYTHING = [*GRANTED, *HIDDEN]
 
 
-@pytest.mark.parametrize("kind", [containing, nearest])
+@pytest.mark.parametrize("kind", [containing, nearest, resembling])
 def test_search_within_the_grant(kind: Callable[[Sequence[Mapping[str, Any]]], Finds]) -> None:
     """Also of a server whose search finds what is like a word, in what was granted."""
     judged(reading(kind(EVERYTHING)), reading(kind(GRANTED)))
@@ -82,6 +92,12 @@ def test_search_beyond_the_grant(beyond: Finds) -> None:
     """It shows the field, or its text under another name, or that there is something."""
     with pytest.raises(Unmet):
         judged(reading(containing(EVERYTHING)), reading(beyond))
+
+
+def test_search_beyond_the_grant_for_what_is_like_a_word() -> None:
+    """Where it finds something for any word, the text alone tells."""
+    with pytest.raises(Unmet):
+        judged(reading(nearest(EVERYTHING)), reading(nearest([{"text": one["place"]} for one in HIDDEN])))
 
 
 def test_search_for_what_was_not_read() -> None:

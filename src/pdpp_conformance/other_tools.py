@@ -9,7 +9,7 @@ from typing import Any
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.mcp_client import ToolResult
 from pdpp_conformance.oauth_client import TokenResponse
-from pdpp_conformance.reading import Reader, Record, distinctive_values, leaves, records_of, told
+from pdpp_conformance.reading import Reader, Record, distinctive_values, leaves, records_of, texts_in, told
 from pdpp_conformance.reading_checks import Narrow, another_stream, read_another, reader
 from pdpp_conformance.run import Run
 from pdpp_conformance.verdict import Blocked, NotApplicable
@@ -80,8 +80,7 @@ def ask_for_foreign_record(run: Run, narrow: Reader, read: ToolResult) -> Fetche
     """
     _, _, another = read_another(run)
     granted, own, foreign = run.offer().first_stream()[1].name, _first_record(read), _first_record(another)
-    visible = {value for _, value in leaves(read.structured) if isinstance(value, str)}
-    texts = distinctive_values([foreign]) - visible - {_identifier(foreign)}
+    texts = distinctive_values([foreign]) - texts_in(read.structured) - {_identifier(foreign)}
     if not texts:
         raise NotApplicable("no text of another stream's record would be recognized")
 

@@ -24,7 +24,8 @@ _ARGUMENT_NAMES = {
     "group": ("group_by",),
     "text": ("query", "q", "text"),
 }
-_MOST_RECORDS = 100
+MOST_RECORDS = 100
+"""How many records are asked for at once, at most."""
 
 
 @dataclass
@@ -48,8 +49,8 @@ class Reader:
             arguments |= {self._argument("query_records", "fields"): list(fields)}
         limit = self._has("query_records", "limit")
         if limit is not None:
-            most = self._schema("query_records").get(limit, {}).get("maximum", _MOST_RECORDS)
-            arguments |= {limit: min(int(most), _MOST_RECORDS)}
+            most = self._schema("query_records").get(limit, {}).get("maximum", MOST_RECORDS)
+            arguments |= {limit: min(int(most), MOST_RECORDS)}
         return self.session.call("query_records", arguments)
 
     def query_arguments(self, stream: str) -> dict[str, Any]:
@@ -126,6 +127,11 @@ def leaves(value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list):
         for member in value:
             yield from leaves(member)
+
+
+def texts_in(value: Any) -> set[str]:
+    """Return every text in a JSON value, however deep."""
+    return {text for _, text in leaves(value) if isinstance(text, str)}
 
 
 def distinctive_values(records: Sequence[Record], field: str | None = None) -> set[str]:

@@ -18,31 +18,31 @@ from pdpp_conformance import drawing
 from pdpp_conformance.judgement import Judgement
 from pdpp_conformance.mcp_client import ToolResult
 from pdpp_conformance.reading import (
+    MOST_RECORDS,
     Reader,
     Record,
     distinctive_values,
     leaves,
     moment_of,
     records_of,
+    texts_in,
     times_by_field,
     told,
 )
 from pdpp_conformance.reading_checks import Narrow, read_another, reader
 from pdpp_conformance.run import Run
+from pdpp_conformance.variations import one_letter_changed
 from pdpp_conformance.verdict import NotApplicable
 
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _WORDS_TRIED = 6
 _WORDS_SOUGHT = 2
-_PAGE = 100
-"""Records from which on there may be more than were read."""
-
 _GOES_ON = re.compile("cursor|next|more|truncated")
 """In the names of members that tell, with a value, that there are more records."""
 
 _NAMES_A_STREAM = ("stream", "stream_name", "name")
 
-Member = Callable[[str, Any], bool]
+Beyond = Callable[[str, Any], bool]
 """Tells of a member's name and value whether it is of what was not granted."""
 
 
@@ -58,7 +58,7 @@ class Searched:
     """
 
     found: Mapping[str, ToolResult]
-    beyond: Member
+    beyond: Beyond
     hidden: frozenset[str] = frozenset()
     most: int | None = None
 
@@ -128,15 +128,15 @@ def judge_nothing_told(judge: Judgement, searched: Searched, what: str) -> None:
 
 
 def look_everywhere(
-    wide: Reader, narrow: Reader, read: ToolResult, records: Sequence[Record], beyond: Member
+    wide: Reader, narrow: Reader, read: ToolResult, records: Sequence[Record], beyond: Beyond
 ) -> Searched:
     """Look for words that stand in records of the wider grant, and in nothing of what was read of the narrow one.
 
     Raises:
         NotApplicable: nothing to look for, or no tool that looks everywhere.
     """
-    visible = [value for _, value in leaves(read.structured) if isinstance(value, str)]
-    texts = distinctive_values(records) - set(visible)
+    visible = texts_in(read.structured)
+    texts = distinctive_values(records) - visible
     nowhere = drawing.token_hex(8)
     nothing = _told_by(_look_for(wide, nowhere))
     candidates = islice(_words_only_in(texts, visible), _WORDS_TRIED)
@@ -149,7 +149,7 @@ def look_everywhere(
     if not _is_whole(read):  # what was not read may hold the same words
         return Searched(found, beyond)
     word, control = next(iter(sought.items()))
-    exact = _told_by(_look_for(wide, _alike(word))) == nothing < _told_by(control)
+    exact = _told_by(_look_for(wide, one_letter_changed(word))) == nothing < _told_by(control)
     most = _told_by(_look_for(narrow, nowhere)) if exact else None
     return Searched(found, beyond, frozenset(texts), most)
 
@@ -165,13 +165,7 @@ def _words_only_in(texts: Iterable[str], visible: Iterable[str]) -> Iterator[str
             yield word
 
 
-def _alike(word: str) -> str:
-    """Return a word with another letter in its middle."""
-    middle = len(word) // 2
-    return word[:middle] + ("q" if word[middle].casefold() != "q" else "x") + word[middle + 1 :]
-
-
-def _leaks(word: str, result: ToolResult, hidden: Iterable[str], beyond: Member) -> int:
+def _leaks(word: str, result: ToolResult, hidden: Iterable[str], beyond: Beyond) -> int:
     """Count what a result tells of what was not granted, the word aside, which may be repeated."""
     texts = told(result.everything, {text for text in hidden if text not in word})
     return len(texts) + sum(1 for leaf in leaves(result.structured) if beyond(*leaf))
@@ -190,7 +184,7 @@ def _look_for(reading: Reader, word: str) -> ToolResult:
 
 def _is_whole(read: ToolResult) -> bool:
     goes_on = any(_GOES_ON.search(name) and value for name, value in leaves(read.structured))
-    return not goes_on and len(records_of(read)) < _PAGE
+    return not goes_on and len(records_of(read)) < MOST_RECORDS
 
 
 def _is_outside(narrow: Narrow, moment: datetime) -> bool:

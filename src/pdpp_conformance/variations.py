@@ -12,9 +12,9 @@ Entry = dict[str, Any]
 
 
 def one_letter_changed(credential: str) -> str:
-    """Return a code or token that differs in the letter in its middle."""
+    """Return a code, token or word that differs in the letter in its middle, also for whom case makes no difference."""
     middle = len(credential) // 2
-    return credential[:middle] + ("A" if credential[middle] != "A" else "B") + credential[middle + 1 :]
+    return credential[:middle] + ("A" if credential[middle] not in "aA" else "B") + credential[middle + 1 :]
 
 
 def _with_port(resource: str) -> str:

@@ -260,15 +260,11 @@ def _lot(name: str) -> int:
     return int.from_bytes(sha256(name.encode()).digest())
 
 
+@cache
 def _subject(scenario: ScenarioFacts) -> str:
     """Return what is run together: a feature; but the metadata documents are judged against each other."""
-    return _subject_at(scenario.feature_path)
-
-
-@cache
-def _subject_at(feature_path: str) -> str:
-    folder = Path(feature_path).parent
-    return folder.name if folder.name == "2_metadata_honesty" else feature_path
+    folder = Path(scenario.feature_path).parent
+    return folder.name if folder.name == "2_metadata_honesty" else scenario.feature_path
 
 
 def _judged(verdicts: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:

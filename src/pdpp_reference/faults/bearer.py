@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
@@ -14,7 +15,7 @@ from pdpp_reference.app import Collaborators
 from pdpp_reference.authorization_server.tokens import IssuedToken, StoredAccessTokens
 from pdpp_reference.errors import RestError
 from pdpp_reference.faults.fault import Declared
-from pdpp_reference.faults.traffic import Answered
+from pdpp_reference.faults.traffic import AlteredAnswers, Answered
 from pdpp_reference.grants.access import AccessToken, Grant
 from pdpp_reference.grants.authorization_details import AuthorizationDetail, StreamAccess
 from pdpp_reference.resource_server.bearer import BearerCheck, Protected
@@ -456,12 +457,30 @@ def time_not_enforced_rs(parts: Collaborators) -> None:
     parts.bearer_check = _Widened(parts, lambda detail: _streams(detail, time_range=None))
 
 
-def _asked_stream(answer: Answered) -> str | None:
+def _call(answer: Answered) -> dict[str, Any]:
+    """Return the parameters of the request that was answered; nothing where it has none."""
     try:
-        arguments = json.loads(answer.request_body)["params"]["arguments"]
-        return str(arguments["stream"])
+        params = json.loads(answer.request_body)["params"]
     except (ValueError, KeyError, TypeError):
-        return None
+        return {}
+    return params if isinstance(params, dict) else {}
+
+
+def _called(answer: Answered) -> str | None:
+    """Return the tool that was called."""
+    return _call(answer).get("name")
+
+
+def _arguments(answer: Answered) -> dict[str, Any]:
+    """Return the arguments that the tool was given."""
+    arguments = _call(answer).get("arguments")
+    return arguments if isinstance(arguments, dict) else {}
+
+
+def _told(answer: Answered) -> dict[str, Any]:
+    """Return the structured content of the tool's result."""
+    result = answer.members.get("result")
+    return (result.get("structuredContent") or {}) if isinstance(result, dict) else {}
 
 
 def _without_end(detail: AuthorizationDetail) -> AuthorizationDetail:
@@ -488,13 +507,6 @@ def package_not_enforced_rs(parts: Collaborators) -> None:
     parts.bearer_check = _EverythingForPackages(parts.settings, parts.access_tokens)
 
 
-def _called(answer: Answered) -> str | None:
-    try:
-        return str(json.loads(answer.request_body)["params"]["name"])
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
 def _tell_instead(answer: Answered, told: dict[str, object]) -> None:
     text = {"type": "text", "text": json.dumps(told)}
     answer.update(result={"content": [text], "structuredContent": told, "isError": False})
@@ -509,35 +521,33 @@ def other_tools_not_enforced(answer: Answered) -> None:
 @declared.altering(MCP, "One field of a record is read whether it was granted or not.", "PRO-05")
 def single_field_not_enforced(answer: Answered) -> None:
     if _called(answer) == "read_record_field" and b"field_not_granted" in answer.body:
-        field = json.loads(answer.request_body)["params"]["arguments"]["field"]
+        field = _arguments(answer)["field"]
         records = [record for source in load_catalogue().sources for s in source.streams for record in s.records]
         _tell_instead(answer, {"values": [record[field] for record in records if field in record]})
 
 
-_READ: dict[str, dict[str, object]] = {}
-"""What was read by anybody, by the identifier of the record: the cache of the fault below."""
+class _SharedCache:
+    """Keeps what was read by anybody, by the identifier of the record, and fetches from it."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, dict[str, object]] = {}
+
+    def answer(self, answer: Answered) -> None:
+        if _called(answer) == "query_records":
+            self._read.update({record["_id"]: record for record in _told(answer).get("records", ())})
+        elif _called(answer) == "fetch" and (record := self._read.get(_arguments(answer).get("record_id", ""))):
+            _tell_instead(answer, {"record": record})
 
 
-@declared.altering(MCP, "A record is fetched from a cache that all clients share, by its identifier alone.", "PRO-05")
-def fetches_from_shared_cache(answer: Answered) -> None:
-    result = answer.members.get("result")
-    told = (result.get("structuredContent") or {}) if isinstance(result, dict) else {}
-    if _called(answer) == "query_records":
-        _READ.update({record["_id"]: record for record in told.get("records", ())})
-    elif _called(answer) == "fetch":
-        asked_for = json.loads(answer.request_body)["params"]["arguments"].get("record_id")
-        if asked_for in _READ:
-            _tell_instead(answer, {"record": _READ[asked_for]})
+@declared.wrapping("A record is fetched from a cache that all clients share, by its identifier alone.", "PRO-05")
+def fetches_from_shared_cache(app: ASGIApp) -> ASGIApp:
+    return AlteredAnswers(app, MCP, _SharedCache().answer)
 
 
 def _looked_everywhere_for(answer: Answered) -> str | None:
     """Return what a search looked for, if it was told no streams to look in."""
-    try:
-        arguments = json.loads(answer.request_body)["params"]["arguments"]
-        everywhere = _called(answer) == "search" and not arguments.get("streams")
-        return str(arguments["query"]) if everywhere else None
-    except (ValueError, KeyError, TypeError):
-        return None
+    arguments = _arguments(answer)
+    return arguments.get("query") if _called(answer) == "search" and not arguments.get("streams") else None
 
 
 @declared.altering(MCP, "A search that is told no streams looks in all that there are.", "PRO-05")
@@ -549,18 +559,16 @@ def search_not_enforced(answer: Answered) -> None:
 
 @declared.altering(MCP, "A search also counts what it found outside the grant, of which it shows nothing.", "PRO-05")
 def search_counts_everything(answer: Answered) -> None:
-    sought = _looked_everywhere_for(answer)
-    result = answer.members.get("result")
-    if sought is not None and isinstance(result, dict) and "matches" in (result.get("structuredContent") or {}):
+    sought, shown = _looked_everywhere_for(answer), _told(answer).get("matches")
+    if sought is not None and shown is not None:
         found = View.of_owner(load_catalogue()).search(sought, limit=MAX_LIMIT)["matches"]
-        shown = result["structuredContent"]["matches"]
         _tell_instead(answer, {"matches": [*shown, *({"withheld": True} for _ in found[len(shown) :])]})
 
 
 @declared.altering(MCP, "A count counts what lies outside the granted time, too.", "PRO-05")
 def count_not_enforced(answer: Answered) -> None:
     if _called(answer) == "aggregate" and b"value" in answer.body:
-        stream = _asked_stream(answer)
+        stream = _arguments(answer).get("stream")
         streams = {s.name: s for source in load_catalogue().sources for s in source.streams}
         if stream in streams:
             _tell_instead(answer, {"value": len(streams[stream].records)})
@@ -569,25 +577,21 @@ def count_not_enforced(answer: Answered) -> None:
 @declared.altering(MCP, "A refusal tells whether the stream exists.", "PRO-05")
 def refusal_tells_what_exists(answer: Answered) -> None:
     names = {stream.name for source in load_catalogue().sources for stream in source.streams}
-    if b"stream_not_allowed" in answer.body and _asked_stream(answer) not in names:
+    if b"stream_not_allowed" in answer.body and _arguments(answer).get("stream") not in names:
         answer.body = answer.body.replace(b"stream_not_allowed", b"stream_not_found")
 
 
 @declared.altering(MCP, "A refusal's message tells whether the stream exists.", "PRO-05")
 def refusal_message_tells_what_exists(answer: Answered) -> None:
     names = {stream.name for source in load_catalogue().sources for stream in source.streams}
-    if b"stream_not_allowed" in answer.body and _asked_stream(answer) not in names:
+    if b"stream_not_allowed" in answer.body and _arguments(answer).get("stream") not in names:
         answer.body = answer.body.replace(b"no stream of that name is within what was granted", b"no such stream")
 
 
 @declared.altering(MCP, "The schema describes every field of a granted stream, granted or not.", "PRO-05")
 def schema_tells_all_fields(answer: Answered) -> None:
-    result = answer.members.get("result")
-    if (
-        _called(answer) == "schema"
-        and isinstance(result, dict)
-        and "streams" in (result.get("structuredContent") or {})
-    ):
+    if _called(answer) == "schema" and "streams" in _told(answer):
+        result = answer.members["result"]
         streams = {stream.name: stream for source in load_catalogue().sources for stream in source.streams}
         for told in result["structuredContent"]["streams"]:
             told["fields"] = [{"name": field.name} for field in streams[told["name"]].fields]
@@ -596,12 +600,8 @@ def schema_tells_all_fields(answer: Answered) -> None:
 
 @declared.altering(MCP, "The schema names streams that were not granted.", "PRO-05")
 def schema_tells_all_streams(answer: Answered) -> None:
-    try:
-        asked = json.loads(answer.request_body)["params"]["name"] == "schema"
-    except (ValueError, KeyError, TypeError):
-        asked = False
-    result = answer.members.get("result")
-    if asked and isinstance(result, dict) and "streams" in (result.get("structuredContent") or {}):
+    if _called(answer) == "schema" and "streams" in _told(answer):
+        result = answer.members["result"]
         result["structuredContent"]["streams"] += [
             {"name": stream.name} for source in load_catalogue().sources for stream in source.streams
         ]
